@@ -1,0 +1,1 @@
+//! proofgate's shared append-only chain: entries, blocks, certificates, log, rules, audit.

@@ -1,0 +1,9 @@
+//! The statements proofgate proves: record encoding, Poseidon, record tree, query, consent signature,
+//! the statements themselves, Groth16 keys, prove and verify.
+//!
+//! Field elements only: no files, no sockets, no clock, no randomness of its own.
+
+pub mod field;
+pub mod poseidon;
+
+pub use field::Fr;

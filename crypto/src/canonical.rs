@@ -1,0 +1,84 @@
+//! Canonical JSON (RFC 8785): the one byte string a document has, and its digest.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use thiserror::Error;
+
+use crate::Digest;
+
+/// Why a document has no canonical form, or bytes are not one.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum CanonicalError {
+    /// The value does not serialize as JSON.
+    #[error("not representable as canonical JSON: {0}")]
+    Serialize(serde_json::Error),
+    /// The bytes are not JSON of the expected shape.
+    #[error("{0}")]
+    Parse(serde_json::Error),
+    /// The bytes are JSON, but not in the one canonical spelling.
+    #[error("not in canonical form (RFC 8785)")]
+    NotCanonical,
+}
+
+/// The RFC 8785 bytes of `value`.
+///
+/// # Errors
+/// [`CanonicalError::Serialize`] if `value` is not representable, for instance a map with keys that
+/// are not strings.
+pub fn to_vec<T: Serialize>(value: &T) -> Result<Vec<u8>, CanonicalError> {
+    serde_json_canonicalizer::to_vec(value).map_err(CanonicalError::Serialize)
+}
+
+/// `SHA-256(canonical bytes of value)`: the name of a public document.
+///
+/// # Errors
+/// As [`to_vec`].
+pub fn digest<T: Serialize>(value: &T) -> Result<Digest, CanonicalError> {
+    Ok(Digest::of(&to_vec(value)?))
+}
+
+/// Reads a document from bytes that must be exactly its canonical form.
+///
+/// # Errors
+/// [`CanonicalError::Parse`] for bytes of another shape, [`CanonicalError::NotCanonical`] for another
+/// spelling, which would have another digest.
+pub fn from_slice<T: Serialize + DeserializeOwned>(bytes: &[u8]) -> Result<T, CanonicalError> {
+    let value: T = serde_json::from_slice(bytes).map_err(CanonicalError::Parse)?;
+    if to_vec(&value)? != bytes {
+        return Err(CanonicalError::NotCanonical);
+    }
+    Ok(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    #[test]
+    fn keys_are_sorted_and_space_is_dropped() {
+        // RFC 8785, section 3.2.3.
+        let value = json!({"\u{20ac}": 1, "\r": 2, "1": 3, "\u{80}": 4, "\u{f6}": 5});
+        assert_eq!(
+            String::from_utf8(to_vec(&value).unwrap()).unwrap(),
+            "{\"\\r\":2,\"1\":3,\"\u{80}\":4,\"\u{f6}\":5,\"\u{20ac}\":1}"
+        );
+    }
+
+    #[test]
+    fn another_spelling_is_refused() {
+        assert!(from_slice::<Value>(br#"{"a":1,"b":2}"#).is_ok());
+        for spelling in [r#"{"b":2,"a":1}"#, r#"{"a": 1,"b":2}"#, r#"{"a":1.0,"b":2}"#] {
+            assert!(
+                matches!(
+                    from_slice::<Value>(spelling.as_bytes()),
+                    Err(CanonicalError::NotCanonical)
+                ),
+                "{spelling}"
+            );
+        }
+        assert!(matches!(from_slice::<Value>(b"{} "), Err(CanonicalError::NotCanonical)));
+        assert!(matches!(from_slice::<Value>(b"{"), Err(CanonicalError::Parse(_))));
+    }
+}

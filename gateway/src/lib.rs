@@ -1,0 +1,1 @@
+//! proofgate's HTTP gateway and command line.
