@@ -64,7 +64,7 @@ fn permute(inputs: &[Fr]) -> Fr {
     HASHERS.with_borrow_mut(|hashers| {
         hashers[inputs.len()]
             .get_or_insert_with(|| {
-                Poseidon::new_circom(inputs.len()).expect("circomlib has 1 to 12 inputs")
+                Poseidon::<Fr>::new_circom(inputs.len()).expect("circomlib has 1 to 12 inputs")
             })
             .hash(inputs)
             .expect("the hasher was made for this many inputs")

@@ -352,7 +352,7 @@ mod tests {
             let inputs: Vec<_> = (1..=12u64)
                 .map(|value| FpVar::new_witness(cs.clone(), || Ok(Fr::from(value))).unwrap())
                 .collect();
-            permute(&inputs).unwrap();
+            let _ = permute(&inputs).unwrap();
             cs.witness_assignment().unwrap()
         };
         let full = SynthesisMode::Prove { construct_matrices: true, generate_lc_assignments: true };
@@ -367,7 +367,7 @@ mod tests {
         let inputs: Vec<_> = (1..=3u64)
             .map(|value| FpVar::new_input(cs.clone(), || Ok(Fr::from(value))).unwrap())
             .collect();
-        permute(&inputs).unwrap();
+        let _ = permute(&inputs).unwrap();
         for wire in 0..cs.num_witness_variables() {
             let original = cs.witness_assignment().unwrap()[wire];
             cs.borrow_mut().unwrap().assignments.witness_assignment[wire] = original + Fr::one();
