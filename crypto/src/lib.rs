@@ -3,6 +3,7 @@
 //!
 //! No files, no sockets, no clock; randomness is handed in as a [`rand_core::CryptoRng`].
 
+pub mod at_rest;
 pub mod canonical;
 pub mod commitment;
 pub mod digest;
