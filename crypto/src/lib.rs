@@ -7,6 +7,7 @@ pub mod at_rest;
 pub mod canonical;
 pub mod commitment;
 pub mod digest;
+pub mod envelope;
 pub mod secret;
 pub mod signing;
 
