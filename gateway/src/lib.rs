@@ -1,1 +1,3 @@
 //! proofgate's HTTP gateway and command line.
+
+pub mod http;

@@ -1,0 +1,3 @@
+//! HTTP: what gateways, wallets and departments' own systems say to this gateway.
+
+pub mod signature;
