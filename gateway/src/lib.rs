@@ -1,3 +1,4 @@
 //! proofgate's HTTP gateway and command line.
 
 pub mod http;
+pub mod payload;

@@ -1,0 +1,334 @@
+//! Sealed payloads, part by part, outside of database and chain.
+//!
+//! Through `object_store`: files in a local folder by default, any of its other stores for those who
+//! outgrow that. One [`PayloadStore`] belongs to one department, so that sender and recipient can be
+//! hosted by the same gateway. Only ciphertext comes here.
+//!
+//! ```text
+//! request digest (64 hex) / payload id (32 hex) / part number (5 digits)
+//! ```
+
+use std::path::Path as FilePath;
+use std::sync::Arc;
+
+use crypto::Digest;
+use crypto::envelope::PayloadId;
+use crypto::envelope::stream::{MAX_PART_BYTES, MAX_PARTS};
+use hyper::body::Bytes;
+use object_store::local::LocalFileSystem;
+use object_store::path::Path;
+use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt as _, PutMode, PutOptions};
+use thiserror::Error;
+
+/// The payloads of one department.
+#[derive(Clone, Debug)]
+pub struct PayloadStore {
+    store: Arc<dyn ObjectStore>,
+}
+
+impl PayloadStore {
+    /// Payloads as files under `folder`, which is made if need be.
+    ///
+    /// # Errors
+    /// [`PayloadError::Folder`] if there is no such folder and none can be made.
+    pub fn local(folder: &FilePath) -> Result<Self, PayloadError> {
+        std::fs::create_dir_all(folder).map_err(|source| PayloadError::Folder { source })?;
+        // Without fsync a part could be acknowledged and lost.
+        let store = LocalFileSystem::new_with_prefix(folder)?.with_fsync(true);
+        Ok(Self::new(Arc::new(store.with_automatic_cleanup(true))))
+    }
+
+    /// Payloads in another store, which has to support writing only what does not exist yet.
+    pub fn new(store: Arc<dyn ObjectStore>) -> Self {
+        Self { store }
+    }
+
+    /// Stores a part; it is durable, and whole, when this returns.
+    ///
+    /// Storing the same part again changes nothing.
+    ///
+    /// # Errors
+    /// [`PayloadError::Conflict`] if another part of that number is there,
+    /// [`PayloadError::PartNumber`] and [`PayloadError::PartSize`] if there cannot be such a part, and
+    /// [`PayloadError::Store`].
+    pub async fn put(
+        &self,
+        request: &Digest,
+        payload: &PayloadId,
+        number: u64,
+        part: Bytes,
+    ) -> Result<(), PayloadError> {
+        check_number(number)?;
+        check_size(number, part.len())?;
+        let path = part_path(request, payload, number);
+        let only_new = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
+        match self.store.put_opts(&path, part.clone().into(), only_new).await {
+            Ok(_) => Ok(()),
+            Err(object_store::Error::AlreadyExists { .. }) => {
+                if self.get(request, payload, number).await? == part {
+                    Ok(())
+                } else {
+                    Err(PayloadError::Conflict { number })
+                }
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Reads a part.
+    ///
+    /// # Errors
+    /// [`PayloadError::NotFound`] if it is not there, [`PayloadError::PartSize`] if it cannot be one
+    /// that was put, and [`PayloadError::Store`].
+    pub async fn get(
+        &self,
+        request: &Digest,
+        payload: &PayloadId,
+        number: u64,
+    ) -> Result<Bytes, PayloadError> {
+        check_number(number)?;
+        let found = match self.store.get(&part_path(request, payload, number)).await {
+            Ok(found) => found,
+            Err(object_store::Error::NotFound { .. }) => {
+                return Err(PayloadError::NotFound { number });
+            }
+            Err(error) => return Err(error.into()),
+        };
+        check_stored_size(number, &found.meta)?; // before it is read into memory
+        let part = found.bytes().await?;
+        check_size(number, part.len())?;
+        Ok(part)
+    }
+
+    /// The numbers below `count` of the parts that are not there, in ascending order.
+    ///
+    /// # Errors
+    /// [`PayloadError::PartNumber`] if no payload has that many parts, and [`PayloadError::Store`].
+    pub async fn missing(
+        &self,
+        request: &Digest,
+        payload: &PayloadId,
+        count: u64,
+    ) -> Result<Vec<u64>, PayloadError> {
+        if count > MAX_PARTS {
+            return Err(PayloadError::PartNumber { got: count });
+        }
+        let there: std::collections::BTreeSet<Path> =
+            self.objects(request, payload).await?.into_iter().map(|found| found.location).collect();
+        Ok((0..count)
+            .filter(|&number| !there.contains(&part_path(request, payload, number)))
+            .collect())
+    }
+
+    /// Deletes all parts of a payload; that there are none is no error.
+    ///
+    /// # Errors
+    /// [`PayloadError::Store`]; some parts may be deleted then.
+    pub async fn delete(&self, request: &Digest, payload: &PayloadId) -> Result<(), PayloadError> {
+        for found in self.objects(request, payload).await? {
+            match self.store.delete(&found.location).await {
+                Ok(()) | Err(object_store::Error::NotFound { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
+    async fn objects(
+        &self,
+        request: &Digest,
+        payload: &PayloadId,
+    ) -> Result<Vec<ObjectMeta>, PayloadError> {
+        let folder = Path::from_iter([request.to_string(), payload.to_string()]);
+        Ok(self.store.list_with_delimiter(Some(&folder)).await?.objects)
+    }
+}
+
+fn part_path(request: &Digest, payload: &PayloadId, number: u64) -> Path {
+    Path::from_iter([request.to_string(), payload.to_string(), format!("{number:05}")])
+}
+
+fn check_number(number: u64) -> Result<(), PayloadError> {
+    if number < MAX_PARTS { Ok(()) } else { Err(PayloadError::PartNumber { got: number }) }
+}
+
+fn check_size(number: u64, size: usize) -> Result<(), PayloadError> {
+    if (1..=MAX_PART_BYTES).contains(&size) {
+        Ok(())
+    } else {
+        let got = u64::try_from(size).expect("lengths fit 64 bits");
+        Err(PayloadError::PartSize { number, got })
+    }
+}
+
+fn check_stored_size(number: u64, meta: &ObjectMeta) -> Result<(), PayloadError> {
+    match usize::try_from(meta.size) {
+        Ok(size) => check_size(number, size),
+        Err(_) => Err(PayloadError::PartSize { number, got: meta.size }),
+    }
+}
+
+/// Why a payload was not stored, read or deleted.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum PayloadError {
+    /// No payload has such a part.
+    #[error("part {got}, but a payload has at most {MAX_PARTS} parts")]
+    PartNumber {
+        /// The number given.
+        got: u64,
+    },
+    /// A part that is empty or too long.
+    #[error("part {number} has {got} bytes, expected 1 to {MAX_PART_BYTES}")]
+    PartSize {
+        /// The part.
+        number: u64,
+        /// Its length.
+        got: u64,
+    },
+    /// Another part of that number is there already.
+    #[error("another part {number} of this payload has been stored before")]
+    Conflict {
+        /// The part.
+        number: u64,
+    },
+    /// There is no such part.
+    #[error("part {number} of this payload is not stored")]
+    NotFound {
+        /// The part.
+        number: u64,
+    },
+    /// The folder cannot be made.
+    #[error("the folder for payloads cannot be made: {source}")]
+    Folder {
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The store fails; nothing is known about what it was asked to do.
+    #[error("the store of payloads fails: {source}")]
+    Store {
+        /// Why.
+        #[from]
+        source: object_store::Error,
+    },
+}
+
+impl PayloadError {
+    /// The error's stable name in problem documents, logs and metrics.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::PartNumber { .. } => "payload-part-number",
+            Self::PartSize { .. } => "payload-part-size",
+            Self::Conflict { .. } => "payload-part-conflict",
+            Self::NotFound { .. } => "payload-part-not-found",
+            Self::Folder { .. } => "payload-folder",
+            Self::Store { .. } => "payload-store",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const REQUEST: Digest = Digest::from_bytes([1; 32]);
+    const PAYLOAD: PayloadId = PayloadId::from_bytes([2; 16]);
+
+    fn store() -> (tempfile::TempDir, PayloadStore) {
+        let folder = tempfile::tempdir().unwrap();
+        let store = PayloadStore::local(&folder.path().join("made/on/demand")).unwrap();
+        (folder, store)
+    }
+
+    async fn put(store: &PayloadStore, number: u64, part: &'static [u8]) -> Result<(), String> {
+        let stored = store.put(&REQUEST, &PAYLOAD, number, Bytes::from_static(part)).await;
+        stored.map_err(|error| error.code().to_owned())
+    }
+
+    async fn get(store: &PayloadStore, number: u64) -> Result<Bytes, String> {
+        let read = store.get(&REQUEST, &PAYLOAD, number).await;
+        read.map_err(|error| error.code().to_owned())
+    }
+
+    #[tokio::test]
+    async fn parts_come_back_and_the_missing_ones_are_named() {
+        let (_folder, store) = store();
+        assert_eq!(store.missing(&REQUEST, &PAYLOAD, 3).await.unwrap(), [0, 1, 2]);
+        put(&store, 2, b"two").await.unwrap();
+        put(&store, 0, b"zero").await.unwrap();
+        assert_eq!(store.missing(&REQUEST, &PAYLOAD, 4).await.unwrap(), [1, 3]);
+        assert_eq!(get(&store, 0).await.unwrap(), "zero");
+        assert_eq!(get(&store, 2).await.unwrap(), "two");
+        assert_eq!(get(&store, 1).await.unwrap_err(), "payload-part-not-found");
+    }
+
+    #[tokio::test]
+    async fn parts_survive_the_store() {
+        let folder = tempfile::tempdir().unwrap();
+        put(&PayloadStore::local(folder.path()).unwrap(), 0, b"zero").await.unwrap();
+        let again = PayloadStore::local(folder.path()).unwrap();
+        assert_eq!(get(&again, 0).await.unwrap(), "zero");
+        let file = format!("{REQUEST}/{PAYLOAD}/00000");
+        assert_eq!(std::fs::read(folder.path().join(file)).unwrap(), b"zero");
+    }
+
+    #[tokio::test]
+    async fn the_same_part_again_is_accepted_and_another_one_is_not() {
+        let (_folder, store) = store();
+        put(&store, 0, b"zero").await.unwrap();
+        put(&store, 0, b"zero").await.unwrap();
+        assert_eq!(put(&store, 0, b"nero").await.unwrap_err(), "payload-part-conflict");
+        assert_eq!(get(&store, 0).await.unwrap(), "zero");
+    }
+
+    #[tokio::test]
+    async fn payloads_and_requests_are_apart() {
+        let (_folder, store) = store();
+        put(&store, 0, b"zero").await.unwrap();
+        let other = PayloadId::from_bytes([3; 16]);
+        assert_eq!(store.missing(&REQUEST, &other, 1).await.unwrap(), [0]);
+        let other_request = Digest::from_bytes([3; 32]);
+        assert_eq!(store.missing(&other_request, &PAYLOAD, 1).await.unwrap(), [0]);
+        store.delete(&REQUEST, &other).await.unwrap();
+        assert_eq!(get(&store, 0).await.unwrap(), "zero");
+    }
+
+    #[tokio::test]
+    async fn a_deleted_payload_leaves_nothing_behind() {
+        let (folder, store) = store();
+        put(&store, 0, b"zero").await.unwrap();
+        put(&store, 1, b"one").await.unwrap();
+        store.delete(&REQUEST, &PAYLOAD).await.unwrap();
+        assert_eq!(store.missing(&REQUEST, &PAYLOAD, 2).await.unwrap(), [0, 1]);
+        let left = std::fs::read_dir(folder.path().join("made/on/demand")).unwrap().count();
+        assert_eq!(left, 0);
+        store.delete(&REQUEST, &PAYLOAD).await.unwrap();
+        put(&store, 0, b"nero").await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn impossible_numbers_and_sizes_are_refused() {
+        let (_folder, store) = store();
+        assert_eq!(put(&store, MAX_PARTS, b"part").await.unwrap_err(), "payload-part-number");
+        assert_eq!(get(&store, MAX_PARTS).await.unwrap_err(), "payload-part-number");
+        assert!(store.missing(&REQUEST, &PAYLOAD, MAX_PARTS + 1).await.is_err());
+        put(&store, MAX_PARTS - 1, b"part").await.unwrap();
+
+        assert_eq!(put(&store, 0, b"").await.unwrap_err(), "payload-part-size");
+        for (length, accepted) in [(MAX_PART_BYTES + 1, false), (MAX_PART_BYTES, true)] {
+            let part = Bytes::from(vec![1; length]);
+            assert_eq!(store.put(&REQUEST, &PAYLOAD, 0, part).await.is_ok(), accepted);
+        }
+        assert_eq!(get(&store, 0).await.unwrap().len(), MAX_PART_BYTES);
+    }
+
+    #[tokio::test]
+    async fn a_file_that_no_put_has_written_is_not_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = PayloadStore::local(folder.path()).unwrap();
+        put(&store, 0, b"zero").await.unwrap();
+        let file = folder.path().join(format!("{REQUEST}/{PAYLOAD}/00000"));
+        std::fs::File::create(file).unwrap().set_len(MAX_PART_BYTES as u64 + 1).unwrap();
+        assert_eq!(get(&store, 0).await.unwrap_err(), "payload-part-size");
+    }
+}
