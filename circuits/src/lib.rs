@@ -3,7 +3,9 @@
 //!
 //! Field elements only: no files, no sockets, no clock, no randomness of its own.
 
+pub mod encoding;
 pub mod field;
 pub mod poseidon;
+pub mod schema;
 
 pub use field::Fr;
