@@ -6,6 +6,7 @@
 pub mod encoding;
 pub mod field;
 pub mod poseidon;
+pub mod query;
 pub mod schema;
 
 pub use field::Fr;
