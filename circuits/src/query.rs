@@ -25,6 +25,7 @@ mod age;
 #[cfg(test)]
 mod arbitrary;
 mod compile;
+pub mod constraints;
 mod describe;
 mod parse;
 mod probes;
@@ -229,7 +230,7 @@ impl Query {
 
     /// Whether the query is true of a record's values, which are in the schema's order.
     ///
-    /// Plain and independent of the encoding; [`CompiledQuery::evaluate`] agrees.
+    /// Plain and independent of the encoding; [`CompiledQuery::evaluate`] and the circuit agree.
     ///
     /// # Panics
     /// If there is not one value for each field, of its type or absent.

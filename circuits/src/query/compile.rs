@@ -157,7 +157,8 @@ impl CompiledQuery {
 
     /// `q = Poseidon(T_query, Poseidon(T_queryInner, o0…o10), header, schema, context, o11…o15)`
     ///
-    /// `schema` is the element of the schema's digest, `context` the nonce or the scope.
+    /// `schema` is the element of the schema's digest, `context` the nonce or the scope. Circuit
+    /// twin: [`QueryVar::commitment`](super::constraints::QueryVar::commitment).
     pub fn commitment(&self, mode: Mode, basis: Basis, schema: Fr, context: Fr) -> Fr {
         let (inner_operands, outer_operands) = self.operands.split_at(INNER_OPERANDS);
         let inner = poseidon::tagged(Tag::QueryInner, inner_operands);
@@ -168,7 +169,8 @@ impl CompiledQuery {
 
     /// Whether the query is true of a record's elements.
     ///
-    /// Twin of [`Query::holds`] over elements.
+    /// Twin of [`Query::holds`] over elements and of
+    /// [`enforce_query`](super::constraints::enforce_query).
     pub fn evaluate(&self, values: &[Fr; FIELDS]) -> bool {
         let groups = self.clauses.last().map_or(0, |clause| clause.group + 1);
         (0..groups).all(|group| {
