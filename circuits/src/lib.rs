@@ -7,6 +7,7 @@ pub mod encoding;
 pub mod field;
 pub mod poseidon;
 pub mod query;
+pub mod record;
 pub mod schema;
 
 pub use field::Fr;
