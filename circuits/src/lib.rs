@@ -9,5 +9,6 @@ pub mod poseidon;
 pub mod query;
 pub mod record;
 pub mod schema;
+pub mod tree;
 
 pub use field::Fr;
