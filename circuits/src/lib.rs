@@ -5,6 +5,7 @@
 
 pub mod encoding;
 pub mod field;
+pub mod groth16;
 pub mod poseidon;
 pub mod query;
 pub mod record;

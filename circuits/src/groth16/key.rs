@@ -1,0 +1,206 @@
+//! Keys: made by [`setup`], read from bytes, refused where anybody could forge under them.
+
+mod check;
+
+use ark_bn254::{Bn254, G1Projective, G2Projective};
+use ark_ec::PrimeGroup;
+use ark_ff::UniformRand;
+use ark_relations::gr1cs::{ConstraintSynthesizer, SynthesisError};
+use ark_serialize::{CanonicalDeserialize, CanonicalSerialize, Compress};
+use ark_std::rand::{CryptoRng, RngCore};
+use sha2::{Digest, Sha256};
+
+use super::{Engine, R1cs};
+use crate::Fr;
+pub use check::{KeyElement, KeyError, Query};
+
+/// `SHA-256` of a verifying key's bytes: what a proof's circuit document names.
+#[derive(Clone, Copy, Hash, PartialEq, Eq, PartialOrd, Ord)]
+pub struct KeyId([u8; 32]);
+
+impl KeyId {
+    /// The id whose bytes these are.
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The id's bytes.
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl std::fmt::Display for KeyId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl std::fmt::Debug for KeyId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "KeyId({self})")
+    }
+}
+
+/// A checked verifying key.
+#[derive(Clone, PartialEq)]
+pub struct VerifyingKey {
+    points: ark_groth16::VerifyingKey<Bn254>,
+    id: KeyId,
+}
+
+impl Eq for VerifyingKey {}
+
+impl std::fmt::Debug for VerifyingKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("VerifyingKey").field(&self.id).finish()
+    }
+}
+
+impl VerifyingKey {
+    /// Compressed `α ‖ β ‖ γ ‖ δ ‖ count ‖ IC₀ ‖ IC₁ …`, arkworks' little-endian encoding.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        encode(&self.points, Compress::Yes)
+    }
+
+    /// Reads what [`VerifyingKey::to_bytes`] wrote, for a circuit with `public_inputs` inputs.
+    ///
+    /// # Errors
+    /// [`KeyError`] if the bytes are anything else, or if anybody could forge under the key.
+    pub fn from_bytes(bytes: &[u8], public_inputs: usize) -> Result<Self, KeyError> {
+        let expected = check::verifying_key_bytes(public_inputs);
+        if bytes.len() != expected {
+            return Err(KeyError::Length { expected, got: bytes.len() });
+        }
+        let points = ark_groth16::VerifyingKey::deserialize_compressed(bytes)
+            .map_err(|_| KeyError::Point)?;
+        if encode(&points, Compress::Yes) != bytes {
+            return Err(KeyError::NotCanonical);
+        }
+        Self::checked(points, public_inputs)
+    }
+
+    fn checked(
+        points: ark_groth16::VerifyingKey<Bn254>,
+        public_inputs: usize,
+    ) -> Result<Self, KeyError> {
+        check::verifying_key(&points, public_inputs)?;
+        let id = KeyId(Sha256::digest(encode(&points, Compress::Yes)).into());
+        Ok(Self { points, id })
+    }
+
+    /// The key's id.
+    pub const fn id(&self) -> KeyId {
+        self.id
+    }
+
+    /// How many public inputs the key takes.
+    pub const fn public_inputs(&self) -> usize {
+        self.points.gamma_abc_g1.len() - 1
+    }
+
+    pub(super) const fn points(&self) -> &ark_groth16::VerifyingKey<Bn254> {
+        &self.points
+    }
+}
+
+/// A checked proving key with its circuit's matrices, which are built once and used for every proof.
+#[derive(Clone)]
+pub struct ProvingKey {
+    points: ark_groth16::ProvingKey<Bn254>,
+    verifying_key: VerifyingKey,
+    r1cs: R1cs,
+}
+
+impl std::fmt::Debug for ProvingKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ProvingKey")
+            .field("id", &self.verifying_key.id)
+            .field("r1cs", &self.r1cs)
+            .finish()
+    }
+}
+
+impl ProvingKey {
+    /// The key that verifies this one's proofs.
+    pub const fn verifying_key(&self) -> &VerifyingKey {
+        &self.verifying_key
+    }
+
+    /// The circuit's matrices.
+    pub const fn r1cs(&self) -> &R1cs {
+        &self.r1cs
+    }
+
+    /// Uncompressed points, arkworks' little-endian encoding. Twice the size of compressed ones, but
+    /// loading takes no square roots; what remains is the check that each point is in its subgroup.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        encode(&self.points, Compress::No)
+    }
+
+    /// Reads what [`ProvingKey::to_bytes`] wrote, for the circuit whose matrices these are.
+    ///
+    /// Every point is checked. Whether the queries are the circuit's cannot be seen from the bytes:
+    /// under wrong ones, proofs do not verify.
+    ///
+    /// # Errors
+    /// [`KeyError`] if the bytes are anything else, or if anybody could forge under the key.
+    pub fn from_bytes(r1cs: R1cs, bytes: &[u8]) -> Result<Self, KeyError> {
+        let expected = check::proving_key_bytes(&r1cs);
+        if bytes.len() != expected {
+            return Err(KeyError::Length { expected, got: bytes.len() });
+        }
+        let points = ark_groth16::ProvingKey::deserialize_uncompressed(bytes)
+            .map_err(|_| KeyError::Point)?;
+        if encode(&points, Compress::No) != bytes {
+            return Err(KeyError::NotCanonical);
+        }
+        Self::checked(r1cs, points)
+    }
+
+    fn checked(r1cs: R1cs, points: ark_groth16::ProvingKey<Bn254>) -> Result<Self, KeyError> {
+        let verifying_key = VerifyingKey::checked(points.vk.clone(), r1cs.public_inputs())?;
+        check::proving_key(&points, &r1cs)?;
+        Ok(Self { points, verifying_key, r1cs })
+    }
+
+    pub(super) const fn points(&self) -> &ark_groth16::ProvingKey<Bn254> {
+        &self.points
+    }
+}
+
+/// A **development** key of a blank circuit.
+///
+/// Whoever knows what `rng` returned can forge proofs of anything. A key that others are to trust
+/// comes from a ceremony.
+///
+/// The generators are the curves' standard ones, as in snarkjs keys, so that the same consistency
+/// checks hold for both.
+///
+/// # Errors
+/// If the circuit cannot be synthesised without an assignment.
+pub fn setup<C: ConstraintSynthesizer<Fr> + Clone>(
+    blank: &C,
+    rng: &mut (impl RngCore + CryptoRng),
+) -> Result<ProvingKey, SynthesisError> {
+    let r1cs = R1cs::of(blank.clone())?;
+    let [alpha, beta, gamma, delta] = std::array::from_fn(|_| Fr::rand(rng));
+    let points = Engine::generate_parameters_with_qap(
+        blank.clone(),
+        alpha,
+        beta,
+        gamma,
+        delta,
+        G1Projective::generator(),
+        G2Projective::generator(),
+        rng,
+    )?;
+    // Fresh random secrets pass every check but with negligible probability.
+    ProvingKey::checked(r1cs, points).map_err(|_| SynthesisError::Unsatisfiable)
+}
+
+fn encode(points: &impl CanonicalSerialize, compress: Compress) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(points.serialized_size(compress));
+    points.serialize_with_mode(&mut bytes, compress).expect("writing to memory does not fail");
+    bytes
+}
