@@ -3,6 +3,8 @@
 //!
 //! Field elements only: no files, no sockets, no clock, no randomness of its own.
 
+pub mod babyjubjub;
+pub mod eddsa;
 pub mod encoding;
 pub mod field;
 pub mod groth16;
