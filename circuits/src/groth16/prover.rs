@@ -46,11 +46,15 @@ pub fn prove(
     circuit: impl ConstraintSynthesizer<Fr>,
     rng: &mut (impl RngCore + CryptoRng),
 ) -> Result<Proof, ProveError> {
-    let assignment = assign(key.r1cs(), circuit)?;
-    if let Some(row) = key.r1cs().first_unsatisfied(&assignment) {
-        return Err(ProveError::Unsatisfied { row });
-    }
-    create(key, &assignment, rng)
+    create(key, &satisfying(key.r1cs(), circuit)?, rng)
+}
+
+/// Whether [`prove`] would find the circuit satisfied; costs a hundredth of a proof.
+///
+/// # Errors
+/// What [`prove`] would fail with.
+pub fn check(key: &ProvingKey, circuit: impl ConstraintSynthesizer<Fr>) -> Result<(), ProveError> {
+    satisfying(key.r1cs(), circuit).map(drop)
 }
 
 /// What [`prove`] would return, even where the witness does not satisfy the statement.
@@ -66,6 +70,18 @@ pub fn prove_without_satisfaction_check(
     rng: &mut (impl RngCore + CryptoRng),
 ) -> Result<Proof, ProveError> {
     create(key, &assign(key.r1cs(), circuit)?, rng)
+}
+
+/// The assignment, with `A·B = C` checked on every row.
+fn satisfying(
+    r1cs: &R1cs,
+    circuit: impl ConstraintSynthesizer<Fr>,
+) -> Result<Zeroizing<Vec<Fr>>, ProveError> {
+    let assignment = assign(r1cs, circuit)?;
+    match r1cs.first_unsatisfied(&assignment) {
+        Some(row) => Err(ProveError::Unsatisfied { row }),
+        None => Ok(assignment),
+    }
 }
 
 /// `z` = 1, public inputs, witness variables; wiped when dropped.

@@ -105,6 +105,8 @@ fn a_bad_witness_is_refused_by_the_first_row_that_fails() {
     circuit.x = Some(Fr::from(4));
     // Row 0 defines x², row 1 compares it with z.
     assert_eq!(prove(key(), circuit.clone(), &mut rng()), Err(ProveError::Unsatisfied { row: 1 }));
+    assert_eq!(check(key(), circuit.clone()), Err(ProveError::Unsatisfied { row: 1 }));
+    assert_eq!(check(key(), Cubic::of(3)), Ok(()));
     circuit.inputs = Some([Fr::from(36), Fr::from(16), Fr::ZERO]);
     let last = key().r1cs().constraints() - 1;
     assert_eq!(prove(key(), circuit, &mut rng()), Err(ProveError::Unsatisfied { row: last }));
