@@ -8,6 +8,12 @@
 //! A sealed value opens only in the table and under the record key it was sealed for. It does not
 //! say how old it is: a store that must notice an old value put back has to keep a counter itself.
 //!
+//! Record keys themselves can be hidden by a keyed hash ([`TableKey::hide`]), under a second key:
+//! ```text
+//! hiding key = HKDF-SHA256(ikm = storage key, salt = none, info = len(label') ‖ label' ‖ len(table) ‖ table)
+//! hidden     = HMAC-SHA256(hiding key, record key)
+//! ```
+//!
 //! Nonces are 96 random bits, so one key may seal at most 2^32 messages (NIST SP 800-38D, section
 //! 8.3). Each table has a key of its own so that this is a limit per table, rewritten records
 //! included; a table that nears it needs a new storage key.
@@ -15,6 +21,7 @@
 use aes_gcm::aead::{Aead as _, Payload};
 use aes_gcm::{Aes256Gcm, KeyInit as _};
 use hkdf::Hkdf;
+use hmac::{Hmac, Mac as _};
 use rand_core::CryptoRng;
 use sha2::Sha256;
 use thiserror::Error;
@@ -32,25 +39,34 @@ const TAG_BYTES: usize = 16;
 pub const OVERHEAD_BYTES: usize = 1 + NONCE_BYTES + TAG_BYTES;
 /// Separates table keys from every other use of a storage key.
 const TABLE_KEY_LABEL: &str = "proofgate/v1/at-rest";
+/// Separates hiding keys from every other use of a storage key.
+const HIDING_KEY_LABEL: &str = "proofgate/v1/at-rest/hide";
 
 /// The key of one table of one department's store.
 pub struct TableKey {
     cipher: Aes256Gcm,
+    hiding_key: Secret<32>,
     table: String,
 }
 
 impl TableKey {
     /// Derives the key of `table` from a department's storage key.
     pub fn derive(storage_key: &Secret<32>, table: &str) -> Self {
-        let mut info = framed(TABLE_KEY_LABEL.as_bytes());
-        info.extend(framed(table.as_bytes()));
-        let mut key = [0; 32];
-        Hkdf::<Sha256>::new(None, storage_key.expose())
-            .expand(&info, &mut key)
-            .expect("32 bytes are less than HKDF's limit of 255 hashes");
-        let cipher = Aes256Gcm::new(&key.into());
+        let mut key = expand(storage_key, TABLE_KEY_LABEL, table);
+        let cipher = Aes256Gcm::new(&(*key).into());
         key.zeroize();
-        Self { cipher, table: table.to_owned() }
+        let hiding_key = Secret::new(*expand(storage_key, HIDING_KEY_LABEL, table));
+        Self { cipher, hiding_key, table: table.to_owned() }
+    }
+
+    /// `HMAC-SHA256(hiding key, record_key)`: equal keys meet, and the store's file names nobody.
+    ///
+    /// Source: RFC 2104.
+    pub fn hide(&self, record_key: &[u8]) -> [u8; 32] {
+        let mut mac = Hmac::<Sha256>::new_from_slice(self.hiding_key.expose())
+            .expect("HMAC takes keys of any length");
+        mac.update(record_key);
+        mac.finalize().into_bytes().into()
     }
 
     /// Seals `plaintext` as the value of `record_key`.
@@ -114,6 +130,17 @@ fn framed(bytes: &[u8]) -> Vec<u8> {
     [&length.to_be_bytes(), bytes].concat()
 }
 
+/// `HKDF-SHA256(ikm = storage key, salt = none, info = framed(label) ‖ framed(table))`, 32 bytes.
+fn expand(storage_key: &Secret<32>, label: &str, table: &str) -> Zeroizing<[u8; 32]> {
+    let mut info = framed(label.as_bytes());
+    info.extend(framed(table.as_bytes()));
+    let mut key = Zeroizing::new([0; 32]);
+    Hkdf::<Sha256>::new(None, storage_key.expose())
+        .expand(&info, key.as_mut())
+        .expect("32 bytes are less than HKDF's limit of 255 hashes");
+    key
+}
+
 /// The plaintext is longer than AES-GCM allows.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[error("too long for one AES-GCM message")]
@@ -175,6 +202,17 @@ mod tests {
 
     const KNOWN_ANSWER: &str =
         "01000102030405060708090a0b5a114835f3374d0a4bec21b80196e42e7e082fa925";
+
+    /// Computed by Python's `hmac` and `hashlib` from the formulas above.
+    #[test]
+    fn hidden_keys_are_hmacs_under_a_key_per_table() {
+        let expected = "1987ebcdb7363318e3c6df19bbe9f4fae228ddd2b367ccc4d9e950ea6a51bdb9";
+        assert_eq!(hex::encode(table("records").hide(b"key")), expected);
+        assert_ne!(hex::encode(table("other").hide(b"key")), expected);
+        assert_ne!(hex::encode(table("records").hide(b"kez")), expected);
+        let other = TableKey::derive(&Secret::new([8; 32]), "records");
+        assert_ne!(hex::encode(other.hide(b"key")), expected);
+    }
 
     #[test]
     fn another_key_table_or_record_key_does_not_open_it() {
