@@ -1,1 +1,19 @@
 //! proofgate's shared append-only chain: entries, blocks, certificates, log, rules, audit.
+//!
+//! Departments write signed entries that hold digests and nothing else. Validators put them in order, in
+//! blocks that they certify; one Merkle log runs over all of them. Everybody keeps the same chain and can
+//! check every rule from the genesis file on, which is all that anyone has to trust.
+//!
+//! - [`entry`], [`genesis`], [`validators`], [`department`], [`document`]: what is written.
+
+pub mod codec;
+#[cfg(any(test, feature = "contract"))]
+pub mod contract;
+pub mod department;
+pub mod document;
+pub mod entry;
+pub mod genesis;
+pub mod identifier;
+pub mod text;
+pub mod time;
+pub mod validators;
