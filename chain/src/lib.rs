@@ -5,7 +5,9 @@
 //! check every rule from the genesis file on, which is all that anyone has to trust.
 //!
 //! - [`entry`], [`genesis`], [`validators`], [`department`], [`document`]: what is written.
+//! - [`log`], [`checkpoint`]: what shows an entry's place to somebody who keeps no chain.
 
+pub mod checkpoint;
 pub mod codec;
 #[cfg(any(test, feature = "contract"))]
 pub mod contract;
@@ -14,6 +16,7 @@ pub mod document;
 pub mod entry;
 pub mod genesis;
 pub mod identifier;
+pub mod log;
 pub mod text;
 pub mod time;
 pub mod validators;
