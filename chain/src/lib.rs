@@ -4,9 +4,12 @@
 //! blocks that they certify; one Merkle log runs over all of them. Everybody keeps the same chain and can
 //! check every rule from the genesis file on, which is all that anyone has to trust.
 //!
-//! - [`entry`], [`genesis`], [`validators`], [`department`], [`document`]: what is written.
-//! - [`log`], [`checkpoint`]: what shows an entry's place to somebody who keeps no chain.
+//! - [`entry`], [`block`], [`genesis`], [`validators`], [`department`], [`document`]: what is written.
+//! - [`rules`], [`replica`]: what may follow what; the same code for the validator, for recovery, for
+//!   followers and for auditors.
+//! - [`log`], [`checkpoint`], [`receipt`]: what shows an entry's place to somebody who keeps no chain.
 
+pub mod block;
 pub mod checkpoint;
 pub mod codec;
 #[cfg(any(test, feature = "contract"))]
@@ -17,6 +20,9 @@ pub mod entry;
 pub mod genesis;
 pub mod identifier;
 pub mod log;
+pub mod receipt;
+pub mod replica;
+pub mod rules;
 pub mod text;
 pub mod time;
 pub mod validators;

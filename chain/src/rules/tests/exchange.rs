@@ -1,0 +1,152 @@
+//! Requests, consents, withdrawals, proofs and payloads.
+
+use super::*;
+
+#[test]
+fn a_request_is_made_once() {
+    let mut world = World::new();
+    let request = world.request(0, "request");
+    let again = world.network.request(1, "request");
+    assert_eq!(code(world.submit(&again, None)), "request-repeated");
+    let digest = Digest::of(b"request");
+    assert_eq!(world.state.request_of_digest(&digest), Some(&request));
+}
+
+#[test]
+fn a_consent_is_to_an_unanswered_request() {
+    let mut e = exchange();
+    assert_eq!(code(e.world.consent(1, unknown(), "x")), "request-unknown");
+    // A second consent may follow the first, for instance after a withdrawal.
+    let second = e.world.consent(1, e.request, "second").unwrap();
+    e.world.prove(1, e.request, second, e.records).unwrap();
+    assert_eq!(code(e.world.consent(1, e.request, "third")), "request-answered");
+}
+
+#[test]
+fn a_withdrawal_opens_the_lock_by_whoever_brings_it() {
+    let mut e = exchange();
+    assert_eq!(code(e.world.withdraw(3, unknown(), "consent")), "consent-unknown");
+    assert_eq!(code(e.world.withdraw(3, e.consent, "other")), "withdrawal-lock");
+    let withdrawal = e.world.withdraw(3, e.consent, "consent").unwrap();
+    assert_eq!(e.world.state.consent(&e.consent).unwrap().withdrawn, Some(withdrawal));
+    assert_eq!(code(e.world.withdraw(2, e.consent, "consent")), "consent-withdrawn");
+}
+
+#[test]
+fn the_lock_is_the_labelled_hash_of_w() {
+    let w = Network::w("consent");
+    assert_eq!(
+        withdrawal_lock(&w),
+        Digest::labelled("proofgate/v1/withdrawal-lock", &[w.as_bytes()])
+    );
+}
+
+#[test]
+fn log_order_decides_between_withdrawal_and_proof() {
+    let mut withdrawn = exchange();
+    withdrawn.world.withdraw(2, withdrawn.consent, "consent").unwrap();
+    let e = &mut withdrawn;
+    assert_eq!(code(e.world.prove(1, e.request, e.consent, e.records)), "consent-withdrawn");
+    // With a new consent it passes.
+    let again = e.world.consent(1, e.request, "again").unwrap();
+    assert_eq!(code(e.world.prove(1, e.request, again, e.records)), "ok");
+
+    let (mut e, proof) = answered();
+    assert_eq!(code(e.world.withdraw(2, e.consent, "consent")), "ok");
+    assert_eq!(e.world.state.request(&e.request).unwrap().proof, Some(proof));
+}
+
+#[test]
+fn a_proof_answers_one_known_request_once() {
+    let (mut e, proof) = answered();
+    assert!(!e.world.state.proof(&proof).unwrap().statutory);
+    assert_eq!(code(e.world.prove(1, e.request, e.service, e.records)), "request-answered");
+    assert_eq!(code(e.world.prove(1, unknown(), e.consent, e.records)), "request-unknown");
+}
+
+#[test]
+fn a_proof_s_consent_is_the_author_s_for_this_request() {
+    let mut e = exchange();
+    let other = e.world.request(0, "other");
+    let world = &mut e.world;
+    assert_eq!(code(world.prove(1, other, e.consent, e.records)), "consent-of-another");
+    let foreign = world.consent(2, other, "foreign").unwrap();
+    assert_eq!(code(world.prove(1, other, foreign, e.records)), "consent-of-another");
+    assert_eq!(code(world.prove(1, other, unknown(), e.records)), "basis-unknown");
+    assert_eq!(code(world.prove(1, other, e.records, e.records)), "basis-unknown");
+    let own = world.consent(1, other, "own").unwrap();
+    assert_eq!(code(world.prove(1, other, own, e.records)), "ok");
+}
+
+#[test]
+fn a_statutory_proof_names_the_dataset_s_current_service() {
+    let mut e = exchange();
+    let foreign = e.world.service(2, "foreign", None).unwrap();
+    let other = e.world.service(1, "other dataset", None).unwrap();
+    let world = &mut e.world;
+    assert_eq!(code(world.prove(1, e.request, foreign, e.records)), "not-the-issuer");
+    assert_eq!(code(world.prove(1, e.request, other, e.records)), "dataset-mismatch");
+    let second = world.service(1, "second", Some(e.service)).unwrap();
+    assert_eq!(code(world.prove(1, e.request, e.service, e.records)), "service-replaced");
+    let proof = world.prove(1, e.request, second, e.records).unwrap();
+    assert!(world.state.proof(&proof).unwrap().statutory);
+}
+
+#[test]
+fn a_proof_is_about_the_author_s_current_records() {
+    let mut e = exchange();
+    let consent = e.world.consent(2, e.request, "two").unwrap();
+    assert_eq!(code(e.world.prove(2, e.request, consent, e.records)), "not-the-issuer");
+    assert_eq!(code(e.world.prove(1, e.request, e.consent, unknown())), "records-unknown");
+    let next = e.world.records(1, "next", e.service, Some(e.records)).unwrap();
+
+    // The grace is ten seconds of block time.
+    e.world.time += 9;
+    let mut late = e.world.clone();
+    assert_eq!(code(e.world.prove(1, e.request, e.consent, e.records)), "ok");
+    late.time += 1;
+    assert_eq!(code(late.prove(1, e.request, e.consent, e.records)), "records-superseded");
+    assert_eq!(code(late.prove(1, e.request, e.consent, next)), "ok");
+}
+
+#[test]
+fn without_grace_superseded_records_are_refused_in_the_same_second() {
+    let mut e = exchange();
+    e.world.state.grace_seconds = 0;
+    let mut world = e.world.clone();
+    assert_eq!(code(world.prove(1, e.request, e.consent, e.records)), "ok");
+    let next = e.world.records(1, "next", e.service, Some(e.records)).unwrap();
+    assert_eq!(code(e.world.prove(1, e.request, e.consent, e.records)), "records-superseded");
+    assert_eq!(code(e.world.prove(1, e.request, e.consent, next)), "ok");
+}
+
+#[test]
+fn payloads_go_between_the_parties_of_an_answered_request() {
+    let send = |request, name: &str| Content::PayloadSent {
+        commitment: Digest::of(name.as_bytes()),
+        request,
+    };
+    let mut e = exchange();
+    assert_eq!(code(e.world.add(1, send(unknown(), "x"))), "request-unknown");
+    assert_eq!(code(e.world.add(1, send(e.request, "x"))), "request-unanswered");
+    e.world.prove(1, e.request, e.consent, e.records).unwrap();
+    assert_eq!(code(e.world.add(2, send(e.request, "x"))), "not-a-party");
+    let down = e.world.add(1, send(e.request, "down")).unwrap();
+    let up = e.world.add(0, send(e.request, "up")).unwrap();
+    assert_eq!(e.world.state.payload(&down).unwrap().recipient, Network::id(0));
+    assert_eq!(e.world.state.payload(&up).unwrap().recipient, Network::id(1));
+}
+
+#[test]
+fn a_payload_is_received_once_by_its_recipient() {
+    let (mut e, _) = answered();
+    let commitment = Digest::of(b"payload");
+    let sent = e.world.add(1, Content::PayloadSent { commitment, request: e.request }).unwrap();
+    let receive = |sent, commitment| Content::PayloadReceived { commitment, sent };
+    assert_eq!(code(e.world.add(0, receive(unknown(), commitment))), "payload-unknown");
+    assert_eq!(code(e.world.add(1, receive(sent, commitment))), "not-the-recipient");
+    assert_eq!(code(e.world.add(0, receive(sent, Digest::of(b"x")))), "commitment-mismatch");
+    let received = e.world.add(0, receive(sent, commitment)).unwrap();
+    assert_eq!(e.world.state.payload(&sent).unwrap().received, Some(received));
+    assert_eq!(code(e.world.add(0, receive(sent, commitment))), "entry-duplicate");
+}
