@@ -5,6 +5,8 @@
 //!
 //! Source: ERC-2494; circomlib `babyjub.circom`.
 
+pub mod constraints;
+
 use ark_ff::{BigInt, BigInteger, MontFp, PrimeField};
 use taceo_ark_babyjubjub::EdwardsAffine;
 /// The integers modulo `l`, the prime order of the subgroup.
@@ -73,12 +75,12 @@ impl SubgroupPoint {
         bytes
     }
 
-    /// The coordinates.
+    /// The first coordinate.
     pub const fn x(&self) -> Fr {
         self.0.x
     }
 
-    /// The coordinates.
+    /// The second coordinate.
     pub const fn y(&self) -> Fr {
         self.0.y
     }

@@ -9,6 +9,7 @@
 //!
 //! Source: circomlib `eddsaposeidon.circom`; ERC-2494; RFC 8032 for the shape.
 
+pub mod constraints;
 #[cfg(test)]
 mod tests;
 
