@@ -20,7 +20,9 @@ use ark_bn254::Bn254;
 use ark_std::rand::{CryptoRng, RngCore, SeedableRng, rngs::StdRng};
 
 pub use ark_relations::gr1cs::{ConstraintSynthesizer, SynthesisError};
-pub use key::{KeyElement, KeyError, KeyId, ProvingKey, Query, VerifyingKey, setup};
+pub use key::{
+    KeyElement, KeyError, KeyId, ParseKeyIdError, ProvingKey, Query, VerifyingKey, setup,
+};
 pub use proof::{PROOF_BYTES, Proof, ProofError};
 pub use prover::{ProveError, check, prove, prove_without_satisfaction_check};
 pub use r1cs::R1cs;

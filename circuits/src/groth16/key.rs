@@ -8,15 +8,42 @@ use ark_ff::UniformRand;
 use ark_relations::gr1cs::{ConstraintSynthesizer, SynthesisError};
 use ark_serialize::{CanonicalDeserialize, CanonicalSerialize, Compress};
 use ark_std::rand::{CryptoRng, RngCore};
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use thiserror::Error;
 
 use super::{Engine, R1cs};
 use crate::Fr;
 pub use check::{KeyElement, KeyError, Query};
 
 /// `SHA-256` of a verifying key's bytes: what a proof's circuit document names.
-#[derive(Clone, Copy, Hash, PartialEq, Eq, PartialOrd, Ord)]
+///
+/// In documents 64 lower-case hexadecimal digits.
+#[derive(Clone, Copy, Hash, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct KeyId([u8; 32]);
+
+/// A text is not a key id.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[error("expected 64 lower-case hexadecimal digits")]
+pub struct ParseKeyIdError;
+
+impl TryFrom<String> for KeyId {
+    type Error = ParseKeyIdError;
+
+    fn try_from(text: String) -> Result<Self, ParseKeyIdError> {
+        let mut bytes = [0; 32];
+        hex::decode_to_slice(&text, &mut bytes).map_err(|_| ParseKeyIdError)?;
+        let id = Self(bytes);
+        if id.to_string() == text { Ok(id) } else { Err(ParseKeyIdError) }
+    }
+}
+
+impl From<KeyId> for String {
+    fn from(id: KeyId) -> Self {
+        id.to_string()
+    }
+}
 
 impl KeyId {
     /// The id whose bytes these are.
@@ -32,7 +59,7 @@ impl KeyId {
 
 impl std::fmt::Display for KeyId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        f.write_str(&hex::encode(self.0))
     }
 }
 
