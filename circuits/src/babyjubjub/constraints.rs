@@ -178,7 +178,13 @@ fn divide(n: Fr, d: Fr) -> Fr {
 
 /// `q` with `q · d = n`, as a new wire. One constraint; pins `q` only where `d` is not zero.
 fn quotient(n: &FpVar<Fr>, d: &FpVar<Fr>) -> Result<FpVar<Fr>, SynthesisError> {
-    let q = FpVar::new_witness(n.cs().or(d.cs()), || Ok(divide(n.value()?, d.value()?)))?;
+    let q = n.value().ok().zip(d.value().ok()).map(|(n, d)| divide(n, d));
+    quotient_by(n, d, q)
+}
+
+/// [`quotient`] with a value that the prover found in a cheaper way.
+fn quotient_by(n: &FpVar<Fr>, d: &FpVar<Fr>, q: Option<Fr>) -> Result<FpVar<Fr>, SynthesisError> {
+    let q = FpVar::new_witness(n.cs().or(d.cs()), || q.ok_or(SynthesisError::AssignmentMissing))?;
     q.mul_equals(d, n)?;
     Ok(q)
 }

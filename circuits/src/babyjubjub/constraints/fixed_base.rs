@@ -18,12 +18,15 @@ use ark_ec::CurveGroup;
 use ark_ff::{BigInt, BigInteger, Field, One, PrimeField};
 use ark_r1cs_std::{alloc::AllocVar, boolean::Boolean, fields::fp::FpVar};
 use ark_relations::gr1cs::{ConstraintSystemRef, SynthesisError};
-use taceo_ark_babyjubjub::EdwardsProjective;
 
-use super::{PointVar, enforce_signed, montgomery::MontgomeryVar, weighted_sum};
+use super::{
+    PointVar, enforce_signed,
+    montgomery::{MontgomeryVar, coordinates},
+    weighted_sum,
+};
 use crate::{
     Fr,
-    babyjubjub::{BASE8, Point, Scalar},
+    babyjubjub::{BASE8, Scalar},
 };
 
 /// Signed digits below the top one.
@@ -109,24 +112,15 @@ impl Tables {
         let mut digits = Vec::with_capacity(DIGITS);
         for _ in 0..DIGITS {
             let odd = [1u64, 3, 5, 7].map(|odd| base * (power * Scalar::from(odd)));
-            digits.push(affine(odd).map(to_montgomery));
+            let odd = coordinates(&odd);
+            digits.push(odd.try_into().expect("four in, four out"));
             power *= radix;
         }
         let top =
             [0u64, 2, 4, 6].map(|even| base * (power * Scalar::from(even + 1) - Scalar::one()));
-        Self { digits, top: affine(top).map(|point| (point.x, point.y)) }
+        let top = top.map(|point| point.into_affine()).map(|point| (point.x, point.y));
+        Self { digits, top }
     }
-}
-
-fn affine(points: [EdwardsProjective; 4]) -> [Point; 4] {
-    EdwardsProjective::normalize_batch(&points).try_into().expect("four in, four out")
-}
-
-fn to_montgomery(point: Point) -> (Fr, Fr) {
-    let inverse = ((Fr::one() - point.y) * point.x).inverse();
-    let inverse = inverse.expect("an odd multiple of B is neither the identity nor of order 2");
-    let numerator = Fr::one() + point.y;
-    (numerator * inverse * point.x, numerator * inverse)
 }
 
 #[cfg(test)]

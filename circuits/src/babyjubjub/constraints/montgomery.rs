@@ -8,11 +8,13 @@
 //! the skipped coordinate of `2P + Q`: Eisenträger, Lauter, Montgomery, "Fast elliptic curve
 //! arithmetic", 2003.
 
-use ark_ff::One;
+use ark_ec::CurveGroup;
+use ark_ff::{AdditiveGroup, One, batch_inversion};
 use ark_r1cs_std::{fields::FieldVar, fields::fp::FpVar};
 use ark_relations::gr1cs::SynthesisError;
+use taceo_ark_babyjubjub::EdwardsProjective;
 
-use super::{PointVar, product_less, quotient};
+use super::{PointVar, product_less, quotient, quotient_by};
 use crate::Fr;
 
 /// `A` of the Montgomery form: `2(a + d) / (a − d)`. Its `B = 4 / (a − d)` is 1.
@@ -62,7 +64,7 @@ impl MontgomeryVar {
     ///
     /// The caller rules out `P = ±Q`.
     pub(super) fn add(&self, other: &Self) -> Result<Self, SynthesisError> {
-        let slope = self.slope_to(other)?;
+        let slope = quotient(&(&other.v - &self.v), &(&other.u - &self.u))?;
         let u = self.third_root(&slope, &other.u)?;
         self.on_line(&slope, u)
     }
@@ -71,17 +73,19 @@ impl MontgomeryVar {
     /// `2v₁ / (u₁ − u₃) − λ`. Five constraints.
     ///
     /// The caller rules out `P = ±Q` and `P + Q = ±P`.
-    pub(super) fn double_add(&self, other: &Self) -> Result<Self, SynthesisError> {
-        let slope = self.slope_to(other)?;
+    pub(super) fn double_add(
+        &self,
+        other: &Self,
+        slopes: Option<Slopes>,
+    ) -> Result<Self, SynthesisError> {
+        let first = slopes.map(|slopes| slopes.first);
+        let slope = quotient_by(&(&other.v - &self.v), &(&other.u - &self.u), first)?;
         let between = self.third_root(&slope, &other.u)?;
-        let both = quotient(&self.v.double()?, &(&self.u - &between))?;
+        let both = slopes.map(|slopes| slopes.both);
+        let both = quotient_by(&self.v.double()?, &(&self.u - &between), both)?;
         let slope = both - slope;
         let u = self.third_root(&slope, &between)?;
         self.on_line(&slope, u)
-    }
-
-    fn slope_to(&self, other: &Self) -> Result<FpVar<Fr>, SynthesisError> {
-        quotient(&(&other.v - &self.v), &(&other.u - &self.u))
     }
 
     /// `λ² − A − u₁ − u₂`: the line of slope `λ` through both meets the curve a third time there.
@@ -99,4 +103,44 @@ impl MontgomeryVar {
         let v = product_less(slope, &(&self.u - &u), &self.v)?;
         Ok(Self { u, v })
     }
+}
+
+/// The two quotients of one [`MontgomeryVar::double_add`]: the slope to `Q`, and the sum of it and
+/// the slope to `P + Q`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Slopes {
+    first: Fr,
+    both: Fr,
+}
+
+/// The quotients of each `2P + Q`, together: one inversion costs as much as a hundred products.
+pub(super) fn slopes(steps: &[(EdwardsProjective, EdwardsProjective)]) -> Vec<Slopes> {
+    let points: Vec<_> = steps.iter().flat_map(|(p, q)| [*p, *q, *p + q]).collect();
+    let coordinates = coordinates(&points);
+    let steps = || coordinates.chunks_exact(3).map(|step| (step[0], step[1], step[2]));
+    let mut inverses: Vec<Fr> = steps().flat_map(|(p, q, sum)| [q.0 - p.0, p.0 - sum.0]).collect();
+    batch_inversion(&mut inverses);
+    steps()
+        .zip(inverses.chunks_exact(2))
+        .map(|((p, q, _), inverse)| Slopes {
+            first: (q.1 - p.1) * inverse[0],
+            both: p.1.double() * inverse[1],
+        })
+        .collect()
+}
+
+/// `(u, v)` of each point; zeros for the identity and the point of order 2, which have none.
+pub(super) fn coordinates(points: &[EdwardsProjective]) -> Vec<(Fr, Fr)> {
+    let points = EdwardsProjective::normalize_batch(points);
+    let mut inverses: Vec<Fr> =
+        points.iter().map(|point| (Fr::one() - point.y) * point.x).collect();
+    batch_inversion(&mut inverses);
+    points
+        .iter()
+        .zip(inverses)
+        .map(|(point, inverse)| {
+            let v = (Fr::one() + point.y) * inverse;
+            (v * point.x, v)
+        })
+        .collect()
 }

@@ -14,6 +14,7 @@
 //! **No alias.** `g = h + δ` is enforced modulo the field's modulus `p` only, and `g < 2²⁵⁴` could be
 //! `h + δ ± p` too. `δ ≤ g < δ + p` is therefore enforced.
 
+use ark_ec::AffineRepr;
 use ark_ff::{AdditiveGroup, BigInt, BigInteger, Field, One, PrimeField};
 use ark_r1cs_std::{GR1CSVar, eq::EqGadget, fields::fp::FpVar};
 use ark_relations::gr1cs::SynthesisError;
@@ -22,10 +23,10 @@ use super::{
     PointVar,
     comparison::{CHUNK_BITS, Chunk, enforce_less_than},
     enforce_signed,
-    montgomery::MontgomeryVar,
+    montgomery::{self, MontgomeryVar, Slopes},
     quotient, weighted_sum,
 };
-use crate::Fr;
+use crate::{Fr, babyjubjub::Point};
 
 /// Bits of the recoded scalar `g`, and steps.
 const BITS: u32 = 254;
@@ -62,6 +63,9 @@ fn odd_multiple_by(
     let mut bits = (0..BITS as usize).rev();
     let mut chunks = Vec::with_capacity(INCOMPLETE_STEPS / CHUNK_BITS + 1);
 
+    let slopes = point.value().zip(recoded).map(|(point, recoded)| slopes(point, recoded));
+    let mut slopes = slopes.into_iter().flatten();
+
     let montgomery = MontgomeryVar::from_edwards(point)?;
     let mut multiple = montgomery.double()?.add(&montgomery)?;
     for _ in 0..INCOMPLETE_STEPS / CHUNK_BITS {
@@ -69,7 +73,8 @@ fn odd_multiple_by(
         for bit in bits.by_ref().take(CHUNK_BITS) {
             let v = enforce_signed(&montgomery.v, plus(bit))?;
             signs.push(v.clone());
-            multiple = multiple.double_add(&MontgomeryVar { u: montgomery.u.clone(), v })?;
+            let signed = MontgomeryVar { u: montgomery.u.clone(), v };
+            multiple = multiple.double_add(&signed, slopes.next())?;
         }
         chunks.push(chunk(&signs, &montgomery.v)?);
     }
@@ -85,6 +90,22 @@ fn odd_multiple_by(
 
     enforce_recoded(&chunks, scalar)?;
     Ok(multiple)
+}
+
+/// The quotients of the incomplete steps.
+fn slopes(point: Point, recoded: BigInt<4>) -> Vec<Slopes> {
+    let point = point.into_group();
+    let mut multiple = point.double() + point;
+    let steps: Vec<_> = (BITS as usize - INCOMPLETE_STEPS..BITS as usize)
+        .rev()
+        .map(|bit| {
+            let signed = if recoded.get_bit(bit) { point } else { -point };
+            let step = (multiple, signed);
+            multiple = multiple.double() + signed;
+            step
+        })
+        .collect();
+    montgomery::slopes(&steps)
 }
 
 /// The integer whose bits are the signs of `±magnitude`, the highest first: with `T` the sum of

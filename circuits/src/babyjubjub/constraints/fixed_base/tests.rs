@@ -3,6 +3,7 @@ use ark_relations::gr1cs::ConstraintSystem;
 use ark_std::test_rng;
 
 use super::*;
+use crate::babyjubjub::Point;
 
 fn result(scalar: BigInt<4>) -> Point {
     let cs = ConstraintSystem::new_ref();
