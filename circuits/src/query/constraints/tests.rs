@@ -1,13 +1,26 @@
 //! The gadget against its twin, and against cheaters.
 
+mod cheats;
+mod system;
+
+use std::collections::BTreeMap;
+
+use ark_ff::{UniformRand, Zero};
 use ark_relations::gr1cs::{ConstraintSystem, SynthesisMode};
+use ark_std::test_rng;
 use proptest::prelude::*;
+use serde_json::{Value as Json, json};
 
 use super::*;
-use crate::query::arbitrary::{Case, case};
-
-/// Constraints of the gadget, the hash to `q` apart.
-const CONSTRAINTS: usize = 1799;
+use crate::{
+    encoding::ABSENT,
+    query::{
+        CompiledClause, Query,
+        arbitrary::{Case, case},
+        tests::{example_schema, example_values},
+    },
+};
+use system::System;
 
 const SCHEMA: u64 = 7;
 const CONTEXT: u64 = 11;
@@ -26,11 +39,23 @@ fn synthesize(
     let values = values.map(input);
     let query = QueryVar::new_witness(cs.clone(), witness, mode).unwrap();
     enforce_query(&values, &query).unwrap();
-    query.commitment(&schema, &context).unwrap().enforce_equal(&commitment).unwrap();
+    enforce_commitment(&query.commitment(&schema, &context).unwrap(), &commitment);
+}
+
+/// What the statements do with the commitment.
+#[tracing::instrument(target = "gr1cs", skip_all)]
+fn enforce_commitment(computed: &FpVar<Fr>, commitment: &FpVar<Fr>) {
+    computed.enforce_equal(commitment).unwrap();
 }
 
 fn commitment(query: &CompiledQuery) -> Fr {
-    query.commitment(Mode::Identified, Basis::Consent, Fr::from(SCHEMA), Fr::from(CONTEXT))
+    let (schema, context) = (Fr::from(SCHEMA), Fr::from(CONTEXT));
+    query.commitment(Mode::Identified, Basis::Consent, schema, context)
+}
+
+fn compiled(query: &Json) -> CompiledQuery {
+    let schema = example_schema();
+    Query::parse(query, &schema, schema.as_of()).unwrap().compile()
 }
 
 proptest! {
@@ -49,7 +74,58 @@ proptest! {
 }
 
 #[test]
-fn the_constraint_count_is_pinned() {
+fn modes_and_bases_agree_with_the_native_commitment() {
+    let query = compiled(&json!([{"path": ["id"], "predicate": {"$gt": 3}}]));
+    let values = example_values();
+    let (schema, context) = (Fr::from(SCHEMA), Fr::from(CONTEXT));
+    let mut commitments = Vec::new();
+    for (mode, basis) in [
+        (Mode::Identified, Basis::Consent),
+        (Mode::Identified, Basis::Statutory),
+        (Mode::Pseudonymous, Basis::Consent),
+    ] {
+        let commitment = query.commitment(mode, basis, schema, context);
+        let witness = QueryWitness::new(&query, basis, &values);
+        let cs = ConstraintSystem::<Fr>::new_ref();
+        synthesize(&values, Some(&witness), commitment, mode, &cs);
+        assert!(cs.is_satisfied().unwrap(), "{mode:?} {basis:?}");
+        commitments.push(commitment);
+    }
+    commitments.dedup();
+    assert_eq!(commitments.len(), 3);
+}
+
+#[test]
+fn constraints_by_part_are_pinned() {
+    let expected = BTreeMap::from([
+        ("enforce_basis", 1),
+        ("enforce_nibble", 64),
+        ("enforce_bit", 7),
+        ("enforce_claim", 112),
+        ("enforce_boundary", 136),
+        ("enforce_groups", 8),
+        ("select_value", 120),
+        ("range_differences", 128),
+        ("enforce_order", 47),
+        ("ordinal_bits", 1024),
+        ("enforce_membership", 136),
+        ("enforce_presence", 16),
+        // Not the gadget's: the hashes to q, and its equality with the public input.
+        ("commitment", 957),
+        ("enforce_commitment", 1),
+    ]);
+    let query = compiled(&json!([{"path": ["id"], "predicate": {"$gt": 3}}]));
+    let system = System::new(&query, &example_values(), |_| {});
+    let counted = system.names.iter().fold(BTreeMap::new(), |mut counts, name| {
+        *counts.entry(*name).or_insert(0) += 1;
+        counts
+    });
+    assert_eq!(counted, expected);
+    assert_eq!(expected.values().sum::<usize>() - 958, 1799);
+}
+
+#[test]
+fn a_proving_key_needs_no_query() {
     for (mode, basis_bit) in [(Mode::Identified, 1), (Mode::Pseudonymous, 0)] {
         let cs = ConstraintSystem::<Fr>::new_ref();
         cs.set_mode(SynthesisMode::Setup);
@@ -58,8 +134,17 @@ fn the_constraint_count_is_pinned() {
         });
         let query = QueryVar::new_witness(cs.clone(), None, mode).unwrap();
         enforce_query(&values, &query).unwrap();
-        assert_eq!(cs.num_constraints(), CONSTRAINTS - 1 + basis_bit);
+        assert_eq!(cs.num_constraints(), 1798 + basis_bit, "{mode:?}");
     }
+}
+
+#[test]
+fn the_shape_does_not_depend_on_the_query() {
+    let systems = [1, 2].map(|seed| {
+        let Case { query, values } = case(seed);
+        System::new(&query.compile(), &query.schema().elements(&values), |_| {})
+    });
+    assert!(systems[0].rows == systems[1].rows);
 }
 
 #[test]
@@ -78,4 +163,90 @@ fn an_assignment_only_pass_gives_the_same_assignment() {
         cs.witness_assignment().unwrap()
     };
     assert_eq!(assignment(true), assignment(false));
+}
+
+/// Every operator, claimed and not; eight clauses, and fewer.
+fn queries_with_every_operator() -> [Json; 3] {
+    [
+        json!([
+            {"path": ["id"], "predicate": {"$eq": 5}},
+            {"any_of": [
+                {"path": ["income"], "predicate": {"$lt": 10}},
+                {"path": ["income"], "predicate": {"$gte": 50}},
+            ]},
+            {"path": ["birth_date"], "predicate": {"$between": ["1999-01-01", "2001-01-01"]}},
+            {"any_of": [
+                {"path": ["district"], "predicate": {"$in": ["D01", "D03"]}},
+                {"path": ["deceased"], "predicate": {"$ne": true}},
+            ]},
+            {"path": ["seen_at"], "predicate": {"$exists": false}},
+            {"path": ["family_name"], "predicate": {"$nin": ["Doe", "Roe"]}},
+        ]),
+        json!([
+            {"path": ["id"], "predicate": {"$lte": 5, "$gt": 4}},
+            {"path": ["income"], "predicate": {"$nonbetween": [50, 99], "$exists": true}},
+            {"any_of": [
+                {"path": ["income"], "predicate": {"$nonbetween": [101, 200]}},
+                {"path": ["seen_at"], "predicate": {"$nin": ["2020-01-01T00:00:00Z"]}},
+            ]},
+        ]),
+        json!([{"any_of": [
+            {"path": ["seen_at"], "predicate": {"$eq": "2020-01-01T00:00:00Z"}},
+            {"path": ["seen_at"], "predicate": {"$gt": "2020-01-01T00:00:00Z"}},
+            {"path": ["deceased"], "predicate": {"$eq": false}},
+        ]}]),
+    ]
+}
+
+/// Each private wire, moved alone, breaks a constraint. The exceptions:
+///
+/// - the inverse in `enforce_membership` where P = 0, so that nothing depends on it;
+/// - the inverse in `enforce_presence` where the value is absent, likewise.
+///
+/// Neither inverse occurs in any other constraint.
+#[test]
+fn every_private_wire_is_pinned() {
+    let rng = &mut test_rng();
+    let values = example_values();
+    let mut covered = std::collections::BTreeSet::new();
+    for query in queries_with_every_operator() {
+        let query = compiled(&query);
+        let mut system = System::new(&query, &values, |_| {});
+        assert!(system.failing().is_empty());
+        let mut free = BTreeMap::new();
+        for wire in system.private_wires() {
+            let original = system.assignment[wire];
+            let moved =
+                [original + Fr::one(), original - Fr::one(), Fr::zero(), Fr::one(), Fr::rand(rng)];
+            let mut is_free = false;
+            for value in moved.into_iter().filter(|value| *value != original) {
+                system.assignment[wire] = value;
+                let failing = system.failing_at(wire);
+                is_free |= failing.is_empty();
+                covered.extend(failing);
+            }
+            system.assignment[wire] = original;
+            if is_free {
+                *free.entry(system.names_at(wire)).or_insert(0) += 1;
+            }
+        }
+        let clauses = query.clauses();
+        let value = |clause: &CompiledClause| values[clause.field];
+        let with_zero_product = clauses
+            .iter()
+            .filter(|clause| {
+                let range = clause.start..clause.start + clause.count;
+                query.operands()[range].contains(&value(clause))
+            })
+            .count();
+        let absent = clauses.iter().filter(|clause| value(clause) == ABSENT).count();
+        assert!(with_zero_product > 0 && absent > 0);
+        let expected = BTreeMap::from([
+            (vec!["enforce_membership"], with_zero_product),
+            (vec!["enforce_presence"], absent),
+        ]);
+        assert_eq!(free, expected);
+    }
+    // Each part of the gadget has caught something.
+    assert_eq!(covered.len(), 14, "{covered:?}");
 }
