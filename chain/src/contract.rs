@@ -1,19 +1,28 @@
-//! Test support: a network in miniature.
+//! Test support: a network in miniature, and the tests that every [`Ledger`] must pass.
 //!
 //! Behind the feature `contract`, so that other crates' tests can use it. Nothing here is for production:
 //! the keys are made from small numbers.
+//!
+//! [`Ledger`]: crate::ledger::Ledger
 
 use std::sync::Arc;
 
 use crypto::{Digest, Secret, SigningKey};
 use serde_json::json;
 
+use crate::block::{Block, Certificate, CertifiedBlock, Header, Precommit};
 use crate::department::{Department, Role};
-use crate::document::Document;
+use crate::document::{Document, Documents};
 use crate::entry::{Content, Entry, withdrawal_lock};
 use crate::genesis::{GENESIS_FORMAT, Genesis, NetworkFacts, SubjectIdentifier};
 use crate::identifier::{DepartmentId, EntryId, ValidatorId};
+use crate::replica::Replica;
+use crate::time::Timestamp;
 use crate::validators::{Validator, ValidatorSet};
+
+mod suite;
+
+pub use suite::{Harness, check_ledger};
 
 const VALID: &str = "a test fixture's text is valid";
 
@@ -140,5 +149,52 @@ impl Network {
     /// A document told from others by `name`.
     pub fn document(name: &str) -> Document {
         Document::new(&json!({ "name": name })).expect("a name is a short document")
+    }
+
+    /// The certificate of the block under `header` by the validator whose key is made from `number`.
+    pub fn certificate(header: &Header, number: u8) -> Certificate {
+        let signature = Precommit::new(header, 0).sign(&Self::key(number));
+        Certificate::new(0, vec![(header.proposer, signature)]).expect("one signature is in order")
+    }
+
+    /// The block that follows on `replica`, one second later, certified by the founding validator.
+    pub fn block(replica: &Replica, entries: &[Entry], documents: &Documents) -> CertifiedBlock {
+        let time = Timestamp::from_unix_seconds(replica.tip().time.unix_seconds() + 1);
+        let mut draft = replica.draft(time);
+        for entry in entries {
+            let document = documents.get(entry.content().digest());
+            draft.push(entry, document).expect("a test's entries keep the rules");
+        }
+        let block = draft.seal(Self::validator_id()).block().clone();
+        let certificate = Self::certificate(block.header(), 200);
+        CertifiedBlock { block, certificate }
+    }
+
+    /// The blocks again, with other entries: roots recomputed, headers linked, and certified with the key
+    /// made from `number`. What somebody who has the disk and that key can do.
+    pub fn relink(
+        &self,
+        blocks: &[CertifiedBlock],
+        number: u8,
+        change: impl Fn(&mut Header, &mut Vec<Entry>),
+    ) -> Vec<CertifiedBlock> {
+        let mut log = crate::log::Frontier::new();
+        let mut previous = *Replica::new(self.genesis()).tip();
+        let relink = |block: &CertifiedBlock| {
+            let mut header = *block.block.header();
+            let mut entries = block.block.entries().to_vec();
+            change(&mut header, &mut entries);
+            for entry in &entries {
+                log.append(crate::log::leaf_hash(entry));
+            }
+            header.previous = previous.block;
+            header.entries = u32::try_from(entries.len()).expect("a test's blocks are small");
+            (header.log_root, header.log_size) = (log.root(), log.size());
+            previous.block = header.hash();
+            let certificate = Self::certificate(&header, number);
+            let block = Block::new(header, entries).expect("the header counts these entries");
+            CertifiedBlock { block, certificate }
+        };
+        blocks.iter().map(relink).collect()
     }
 }

@@ -8,7 +8,10 @@
 //! - [`rules`], [`replica`]: what may follow what; the same code for the validator, for recovery, for
 //!   followers and for auditors.
 //! - [`log`], [`checkpoint`], [`receipt`]: what shows an entry's place to somebody who keeps no chain.
+//! - [`store`], [`ledger`]: the embedded default, one validator over sled. The only file access.
+//! - [`audit`](mod@audit): everything recomputed from a chain folder and a genesis file.
 
+pub mod audit;
 pub mod block;
 pub mod checkpoint;
 pub mod codec;
@@ -19,10 +22,12 @@ pub mod document;
 pub mod entry;
 pub mod genesis;
 pub mod identifier;
+pub mod ledger;
 pub mod log;
 pub mod receipt;
 pub mod replica;
 pub mod rules;
+pub mod store;
 pub mod text;
 pub mod time;
 pub mod validators;

@@ -12,7 +12,7 @@ use crate::block::{
 use crate::document::{Document, Documents};
 use crate::entry::{Entry, SignedEntry};
 use crate::genesis::Genesis;
-use crate::identifier::{BlockHash, EntryId, ValidatorId};
+use crate::identifier::{BlockHash, EntryId, NetworkId, ValidatorId};
 use crate::log::{Frontier, leaf_hash, stored_hash_count};
 use crate::receipt::HandOver;
 use crate::rules::{Position, RuleError, State};
@@ -187,9 +187,9 @@ impl Replica {
     /// [`BlockError`], naming the first thing that is wrong; the replica is then as before.
     pub fn accept(
         &mut self,
-        block: &CertifiedBlock,
+        block: CertifiedBlock,
         documents: &Documents,
-    ) -> Result<Additions, BlockError> {
+    ) -> Result<Accepted, BlockError> {
         let header = block.block.header();
         self.check_header(header)?;
         let height = header.height;
@@ -215,9 +215,9 @@ impl Replica {
         if proposal.block.header().log_root != header.log_root {
             return Err(BlockError::LogRoot { height });
         }
-        let (_, additions, next) = proposal.certify(block.certificate.clone());
+        let (accepted, next) = proposal.certify(block.certificate);
         *self = next;
-        Ok(additions)
+        Ok(accepted)
     }
 
     fn check_header(&self, header: &Header) -> Result<(), BlockError> {
@@ -245,15 +245,52 @@ impl Replica {
     }
 }
 
-/// What a block adds to the store.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Additions {
+/// A certified block that follows from the chain before it, with what it adds to the store. Only
+/// [`Replica::accept`] and a validator's own proposal make one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Accepted {
+    block: CertifiedBlock,
+    additions: Additions,
+}
+
+impl Accepted {
+    /// The block.
+    pub const fn block(&self) -> &CertifiedBlock {
+        &self.block
+    }
+
+    /// The header.
+    pub const fn header(&self) -> &Header {
+        self.block.block.header()
+    }
+
+    /// A block that nobody accepted, made to look as if.
+    pub(crate) fn forge(block: CertifiedBlock, network: &NetworkId, log: &mut Frontier) -> Self {
+        let mut additions =
+            Additions { first_hash: stored_hash_count(log.size()), ..Additions::default() };
+        for entry in block.block.entries() {
+            additions.ids.push(entry.id(network));
+            additions.hashes.extend(log.append(leaf_hash(entry)));
+        }
+        Self { block, additions }
+    }
+
     /// The entries' ids, in log order.
-    pub ids: Vec<EntryId>,
-    /// The log's new stored hashes, in stored order.
-    pub hashes: Vec<Digest>,
-    /// Place of the first of them.
-    pub first_hash: u64,
+    pub fn ids(&self) -> &[EntryId] {
+        &self.additions.ids
+    }
+
+    /// The log's new stored hashes with their places, in stored order.
+    pub fn hashes(&self) -> impl Iterator<Item = (u64, &Digest)> {
+        (self.additions.first_hash..).zip(&self.additions.hashes)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Additions {
+    ids: Vec<EntryId>,
+    hashes: Vec<Digest>,
+    first_hash: u64,
 }
 
 /// The next block, while entries are tried in it.
@@ -359,10 +396,10 @@ impl Proposal {
         &self.block
     }
 
-    /// The certified block, what it adds, and the replica that it leads to.
+    /// The certified block, and the replica that it leads to.
     ///
     /// The certificate is taken as it is: it is the caller's own, or was verified before.
-    pub(crate) fn certify(self, certificate: Certificate) -> (CertifiedBlock, Additions, Replica) {
+    pub(crate) fn certify(self, certificate: Certificate) -> (Accepted, Replica) {
         let Self { block, additions, mut base } = self;
         let header = *block.header();
         if header.next_validators != header.validators {
@@ -378,7 +415,7 @@ impl Proposal {
             log_size: header.log_size,
             log_root: header.log_root,
         };
-        (CertifiedBlock { block, certificate }, additions, base)
+        (Accepted { block: CertifiedBlock { block, certificate }, additions }, base)
     }
 }
 

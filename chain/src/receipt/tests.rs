@@ -38,8 +38,8 @@ impl Chain {
         let signature = precommit.sign(&Network::key(number));
         let certificate = Certificate::new(0, vec![(validator, signature)]).unwrap();
         let block = CertifiedBlock { block: proposal.block().clone(), certificate };
-        let additions = self.replica.accept(&block, &self.documents).unwrap();
-        self.hashes.extend(additions.hashes);
+        let accepted = self.replica.accept(block.clone(), &self.documents).unwrap();
+        self.hashes.extend(accepted.hashes().map(|(_, hash)| *hash));
         self.blocks.push(block);
     }
 

@@ -16,7 +16,7 @@ fn next(replica: &Replica, time: u64, entries: &[Entry]) -> CertifiedBlock {
     }
     let proposal = draft.seal(Network::validator_id());
     let certificate = certify(proposal.block().header());
-    proposal.certify(certificate).0
+    proposal.certify(certificate).0.block().clone()
 }
 
 /// The chain's third block, after two with an entry each.
@@ -25,7 +25,7 @@ fn third() -> (Network, Replica, CertifiedBlock) {
     let mut replica = Replica::new(network.genesis());
     for (time, name) in [(10, "a"), (20, "b")] {
         let block = next(&replica, time, &[network.request(0, name)]);
-        replica.accept(&block, &Documents::default()).unwrap();
+        replica.accept(block.clone(), &Documents::default()).unwrap();
     }
     let entries = [network.request(0, "c"), network.request(1, "d")];
     let block = next(&replica, 30, &entries);
@@ -50,7 +50,7 @@ type Change<'a> = &'a dyn Fn(&mut Header);
 fn code(replica: &Replica, block: &CertifiedBlock) -> &'static str {
     let mut replica = replica.clone();
     let tip = *replica.tip();
-    match replica.accept(block, &Documents::default()) {
+    match replica.accept(block.clone(), &Documents::default()) {
         Ok(_) => "ok",
         Err(error) => {
             assert_eq!(*replica.tip(), tip, "a refused block changes nothing");
@@ -62,10 +62,11 @@ fn code(replica: &Replica, block: &CertifiedBlock) -> &'static str {
 #[test]
 fn the_next_block_is_taken_in() {
     let (_, mut replica, block) = third();
-    let additions = replica.accept(&block, &Documents::default()).unwrap();
-    assert_eq!(additions.ids.len(), 2);
+    let accepted = replica.accept(block.clone(), &Documents::default()).unwrap();
+    assert_eq!(accepted.ids().len(), 2);
     // Leaves 2 and 3; the latter completes two subtrees.
-    assert_eq!((additions.first_hash, additions.hashes.len()), (3, 4));
+    let places: Vec<_> = accepted.hashes().map(|(place, _)| place).collect();
+    assert_eq!(places, [3, 4, 5, 6]);
     let header = block.block.header();
     let tip = Tip {
         height: 3,
@@ -138,12 +139,12 @@ fn a_broken_rule_names_height_and_index() {
     draft.push(&entry, Some(&circuit)).unwrap();
     let proposal = draft.seal(Network::validator_id());
     let certificate = certify(proposal.block().header());
-    let block = proposal.certify(certificate).0;
+    let block = proposal.certify(certificate).0.block().clone();
     let missing = BlockError::Rule { height: 3, index: 3, error: RuleError::DocumentMissing };
-    assert_eq!(replica.accept(&block, &Documents::default()), Err(missing));
+    assert_eq!(replica.accept(block.clone(), &Documents::default()), Err(missing));
     let mut documents = Documents::default();
     documents.insert(circuit);
-    assert!(replica.accept(&block, &documents).is_ok());
+    assert!(replica.accept(block.clone(), &documents).is_ok());
 }
 
 #[test]
@@ -151,7 +152,7 @@ fn empty_blocks_follow_too() {
     let (_, mut replica, _) = third();
     let empty = next(&replica, 40, &[]);
     let before = *replica.tip();
-    replica.accept(&empty, &Documents::default()).unwrap();
+    replica.accept(empty, &Documents::default()).unwrap();
     assert_eq!(replica.tip().height, 3);
     assert_eq!(
         (replica.tip().log_size, replica.tip().log_root),
