@@ -17,6 +17,8 @@
 mod date;
 mod instant;
 mod parse;
+#[cfg(test)]
+mod tests;
 mod text;
 
 use ark_ff::MontFp;
@@ -32,7 +34,7 @@ pub use text::{MAX_TEXT_BYTES, Text, TextError};
 pub const ABSENT: Fr = MontFp!("-1");
 
 /// 2^63, which makes the order of `i64` the order of `u64`.
-const OFFSET: u64 = 1 << 63;
+pub(crate) const OFFSET: u64 = 1 << 63;
 
 /// The value of one field of a record, or an operand of a query.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,6 +6,8 @@
 //! to as well, and [`Schema`] serializes to exactly the document it was parsed from.
 
 mod document;
+#[cfg(test)]
+mod tests;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
