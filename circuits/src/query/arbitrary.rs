@@ -24,6 +24,12 @@ pub(super) fn case(seed: u64) -> Case {
     Case { query: query(rng, &schema), values }
 }
 
+/// Another record under `schema`.
+pub(super) fn record(seed: u64, schema: &Schema) -> Vec<Value> {
+    let rng = &mut StdRng::seed_from_u64(seed);
+    schema.fields().iter().map(|field| value(rng, field)).collect()
+}
+
 fn schema(rng: &mut StdRng) -> Schema {
     let fields: Vec<Json> = (0..rng.gen_range(1..=FIELDS))
         .map(|index| {

@@ -1,9 +1,15 @@
 //! Queries.
 
+mod probing;
+mod reading;
+
+use std::str::FromStr;
+
 use proptest::prelude::*;
+use serde_json::{Value as Json, json};
 
 use super::{
-    Query,
+    Basis, Mode, Query, QueryError,
     arbitrary::{Case, case},
 };
 use crate::{
@@ -40,6 +46,16 @@ pub(super) fn example_values() -> [Fr; FIELDS] {
     example_schema().elements(&example_record())
 }
 
+fn parse(query: &Json) -> Result<Query, QueryError> {
+    let schema = example_schema();
+    Query::parse(query, &schema, schema.as_of())
+}
+
+/// A query of one claim.
+fn one(path: &str, predicate: Json) -> Json {
+    json!([{"path": [path], "predicate": predicate}])
+}
+
 proptest! {
     #[test]
     fn the_evaluators_agree(seed: u64) {
@@ -53,5 +69,88 @@ proptest! {
         let query = case(seed).query;
         let again = Query::parse(&query.to_json(), query.schema(), query.schema().as_of());
         prop_assert_eq!(again, Ok(query));
+    }
+
+    #[test]
+    fn different_queries_have_different_commitments(left: u64, right: u64) {
+        let [left, right] = [left, right].map(|seed| case(seed).query.compile());
+        let commit = |mode, basis, schema, context, query: &super::CompiledQuery| {
+            query.commitment(mode, basis, Fr::from(schema), Fr::from(context))
+        };
+        let (identified, consent) = (Mode::Identified, Basis::Consent);
+        let first = commit(identified, consent, 1, 2, &left);
+        prop_assert_eq!(first == commit(identified, consent, 1, 2, &right), left == right);
+        prop_assert_ne!(first, commit(Mode::Pseudonymous, consent, 1, 2, &left));
+        prop_assert_ne!(first, commit(identified, Basis::Statutory, 1, 2, &left));
+        prop_assert_ne!(first, commit(identified, consent, 2, 2, &left));
+        prop_assert_ne!(first, commit(identified, consent, 1, 1, &left));
+    }
+}
+
+/// Header and commitment computed from the tables of `compile` alone, in JavaScript, with npm's
+/// circomlibjs 0.1.7 and poseidon-lite 0.3.0, which agreed.
+#[test]
+fn a_query_computed_elsewhere_has_the_same_commitment() {
+    let query = parse(&json!([
+        {"path": ["id"], "predicate": {"$gt": 4, "$lte": 5}},
+        {"any_of": [
+            {"path": ["district"], "predicate": {"$in": ["D03", "D01", "D03"]}},
+            {"path": ["income"], "predicate": {"$nonbetween": [50, 99]}},
+        ]},
+    ]))
+    .unwrap()
+    .compile();
+    let element = |text| Fr::from_str(text).unwrap();
+    assert_eq!(
+        query.header(Mode::Identified, Basis::Consent),
+        element("35681736777743872268049404964875055690583965953")
+    );
+    assert_eq!(
+        query.commitment(Mode::Identified, Basis::Consent, Fr::from(7), Fr::from(11)),
+        element("7517139113425136772599833470713185036133767878914580424618600289724485930307")
+    );
+}
+
+#[test]
+fn absent_values_fail_every_operator_but_one() {
+    let mut record = example_record();
+    record[2] = Value::Absent;
+    for predicate in [
+        json!({"$eq": 5}),
+        json!({"$ne": 5}),
+        json!({"$lt": 5}),
+        json!({"$lte": 5}),
+        json!({"$gt": 5}),
+        json!({"$gte": 5}),
+        json!({"$between": [0, 5]}),
+        json!({"$nonbetween": [0, 5]}),
+        json!({"$in": [5]}),
+        json!({"$nin": [5]}),
+        json!({"$exists": true}),
+    ] {
+        let query = parse(&one("income", predicate)).unwrap();
+        assert!(!query.holds(&record), "{}", query.to_json());
+    }
+    assert!(parse(&one("income", json!({"$exists": false}))).unwrap().holds(&record));
+}
+
+#[test]
+fn groups_are_joined_by_and_their_clauses_by_or() {
+    let record = example_record();
+    let (yes, no) = (
+        json!({"path": ["id"], "predicate": {"$eq": 5}}),
+        json!({"path": ["id"], "predicate": {"$ne": 5}}),
+    );
+    for (query, expected) in [
+        (json!([yes]), true),
+        (json!([no]), false),
+        (json!([yes, no]), false),
+        (json!([yes, {"any_of": [no, yes]}]), true),
+        (json!([yes, {"any_of": [no, no]}]), false),
+        (json!([{"any_of": [no, no, yes]}, {"any_of": [yes, no]}]), true),
+    ] {
+        let parsed = parse(&query).unwrap();
+        assert_eq!(parsed.holds(&record), expected, "{query}");
+        assert_eq!(parsed.compile().evaluate(&example_values()), expected, "{query}");
     }
 }

@@ -239,6 +239,29 @@ fn a_selected_value_is_the_fields() {
 }
 
 #[test]
+fn a_difference_counts_only_in_its_range() {
+    // The last operand made to count for the last clause, which is padding, and all that follows
+    // from it made to fit.
+    let query = compiled(&json!([{"path": ["id"], "predicate": {"$eq": 5}}]));
+    let mut system = System::new(&query, &example_values(), |_| {});
+    assert!(system.failing().is_empty());
+    let end = Fr::from(1);
+    for (name, rows_from_last, change) in [
+        ("range_differences", 0, Fr::one()),
+        // The product over all operands, before the two constraints that use it.
+        ("enforce_membership", 2, Fr::one()),
+        // Where the range starts, times the sum of the differences.
+        ("enforce_order", 5, end),
+    ] {
+        let rows: Vec<usize> =
+            (0..system.names.len()).filter(|row| system.names[*row] == name).collect();
+        let output = system.rows[rows[rows.len() - 1 - rows_from_last]][2][0].1;
+        system.assignment[output] += change;
+    }
+    assert_eq!(system.failing(), only("range_differences"));
+}
+
+#[test]
 fn a_range_ends_at_one_place() {
     // 5 is in the list. Ending "twice at 1" instead of once at 2 leaves 5 out.
     let query = json!([{"path": ["id"], "predicate": {"$nin": [3, 5]}}]);
