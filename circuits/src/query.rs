@@ -242,6 +242,8 @@ impl Query {
     }
 
     /// The rewritten form as JSON, from which [`Query::parse`] reads an equal query.
+    ///
+    /// So a received query is in rewritten form exactly if it equals its own.
     pub fn to_json(&self) -> Json {
         let element = |group: &Vec<Clause>| {
             let mut claims: Vec<_> = group.iter().map(|clause| self.claim(clause)).collect();
