@@ -296,6 +296,11 @@ impl State {
         self.ballots.get(entry)
     }
 
+    /// The approvals of every `circuit` entry, approved or not, in no order.
+    pub fn circuit_ballots(&self) -> impl Iterator<Item = &Ballot> {
+        self.ballots.values().filter(|ballot| matches!(ballot.subject, Subject::Circuit))
+    }
+
     /// The `circuit` entry that made the circuit document with this digest usable; none while it is not
     /// approved.
     pub fn approved_circuit(&self, document: &Digest) -> Option<&EntryId> {
