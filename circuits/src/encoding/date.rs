@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 const HOURS_PER_DAY: i64 = 24;
+const SECONDS_PER_DAY: u64 = 86_400;
 const DAY_ZERO: civil::Date = civil::Date::constant(1, 1, 1);
 const UNIX_EPOCH: civil::Date = civil::Date::constant(1970, 1, 1);
 /// 1970-01-01 as a [`Date::day`].
@@ -47,6 +48,15 @@ impl Date {
         let days = i64::from(day) - i64::from(UNIX_EPOCH_DAY);
         let duration = SignedDuration::from_hours(HOURS_PER_DAY * days);
         UNIX_EPOCH.checked_add(duration).map(Self).map_err(|_| DateError)
+    }
+
+    /// The day in UTC on which a Unix second falls; [`Date::MAX`] for seconds past the calendar.
+    pub fn from_unix_seconds(seconds: u64) -> Self {
+        u32::try_from(seconds / SECONDS_PER_DAY)
+            .ok()
+            .and_then(|days| days.checked_add(UNIX_EPOCH_DAY))
+            .and_then(|day| Self::from_day(day).ok())
+            .unwrap_or(Self::MAX)
     }
 
     /// Days since 0001-01-01.
@@ -108,5 +118,27 @@ impl TryFrom<String> for Date {
 impl From<Date> for String {
     fn from(date: Date) -> Self {
         date.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_unix_second_falls_on_its_day_in_utc() {
+        for (seconds, day) in [
+            (0, "1970-01-01"),
+            (86_399, "1970-01-01"),
+            (86_400, "1970-01-02"),
+            (1_735_646_399, "2024-12-31"),
+            (1_735_689_599, "2024-12-31"),
+            (1_735_689_600, "2025-01-01"),
+            (253_402_300_799, "9999-12-31"),
+            (253_402_300_800, "9999-12-31"),
+            (u64::MAX, "9999-12-31"),
+        ] {
+            assert_eq!(Date::from_unix_seconds(seconds).to_string(), day, "{seconds}");
+        }
     }
 }

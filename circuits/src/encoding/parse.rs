@@ -112,7 +112,7 @@ impl Field {
 
     /// As [`Field::parse_json`], but anything that the type holds is taken, within the field's
     /// limits or not; there is no absent value.
-    pub(crate) fn parse_typed(&self, json: &Json) -> Result<Value, ValueError> {
+    pub fn parse_typed(&self, json: &Json) -> Result<Value, ValueError> {
         match (self.kind(), json) {
             (FieldType::Boolean, Json::Bool(value)) => Ok(Value::Boolean(*value)),
             (FieldType::Boolean, _) => Err(ValueError::JsonType { expected: "true or false" }),
