@@ -8,10 +8,9 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 use crate::{
     Fr,
     poseidon::{self, Tag},
+    schema::FIELDS,
 };
 
-/// Fields of a record; a schema with fewer leaves the rest absent.
-pub const FIELDS: usize = 16;
 /// Values hashed in the inner half of a commitment; the rest are in the outer half.
 const INNER_FIELDS: usize = 10;
 

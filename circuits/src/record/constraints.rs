@@ -8,10 +8,11 @@ use ark_r1cs_std::{
 };
 use ark_relations::gr1cs::{Namespace, SynthesisError};
 
-use super::{FIELDS, INNER_FIELDS, Opening};
+use super::{INNER_FIELDS, Opening};
 use crate::{
     Fr,
     poseidon::{self, Tag},
+    schema::FIELDS,
 };
 
 /// Circuit twin of [`Opening`]; its `Debug` shows nothing either.
