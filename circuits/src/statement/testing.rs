@@ -1,0 +1,204 @@
+//! What the tests of both statements share: a record, queries, names of failed clauses, pins.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+};
+
+use ark_relations::gr1cs::{
+    ConstraintLayer, ConstraintSynthesizer, ConstraintSystem, ConstraintSystemRef,
+    R1CS_PREDICATE_LABEL, TracingMode,
+};
+use serde::{Deserialize, Serialize};
+use tracing_subscriber::layer::SubscriberExt;
+
+use super::CircuitId;
+use crate::{
+    Fr,
+    encoding::Value,
+    groth16::R1cs,
+    query::{CompiledQuery, Query},
+    record::{NO_CONSENT_KEY, Opening},
+    schema::Schema,
+};
+
+/// The element of the test schema's digest; which one does not matter here.
+pub(super) const SCHEMA_ELEMENT: u64 = 20_241_231;
+
+const SCHEMA: &str = r#"{
+    "schema": "test", "version": 1, "title": "Test", "as_of": "2024-12-31",
+    "primary_key": "id",
+    "fields": [
+        {"name": "id", "type": "integer", "nullable": false, "min": 0, "max": 999,
+         "description": "Subject."},
+        {"name": "income", "type": "integer", "nullable": false, "min": 0, "max": 1000000,
+         "description": "Income."},
+        {"name": "birth_date", "type": "date", "nullable": false, "min": "1900-01-01",
+         "max": "2024-12-31", "description": "Birth."},
+        {"name": "role", "type": "enum", "nullable": true, "values": ["a", "b", "c"],
+         "description": "Role."}
+    ]
+}"#;
+
+pub(super) fn schema() -> Schema {
+    Schema::parse(SCHEMA).unwrap()
+}
+
+/// A compiled query on the test schema, from JSON.
+pub(super) fn query(json: &str) -> CompiledQuery {
+    let as_of = "2024-12-31".parse().unwrap();
+    Query::parse(&serde_json::from_str(json).unwrap(), &schema(), as_of).unwrap().compile()
+}
+
+/// True of [`opening`]: two groups, the first of which holds by its second alternative.
+pub(super) const QUERY: &str = r#"[
+    {"any_of": [
+        {"path": ["income"], "predicate": {"$gt": 50000}},
+        {"path": ["birth_date"], "predicate": {"$lte": "2006-12-31"}}
+    ]},
+    {"path": ["role"], "predicate": {"$in": ["b", "c"]}}
+]"#;
+
+/// Subject 7 with an income of 30,000, born 1990-05-17, in role b.
+pub(super) fn opening() -> Opening {
+    let values = [
+        Value::Integer(7),
+        Value::Integer(30_000),
+        Value::Date("1990-05-17".parse().unwrap()),
+        Value::Enum(2),
+    ];
+    Opening {
+        values: schema().elements(&values),
+        public_key: NO_CONSENT_KEY,
+        pseudonym_key: Fr::from(111),
+        blinding: Fr::from(222),
+    }
+}
+
+/// Synthesises under a layer that names each constraint's functions, then looks at the result.
+fn traced<T>(
+    circuit: impl ConstraintSynthesizer<Fr>,
+    look: impl FnOnce(&ConstraintSystemRef<Fr>) -> T,
+) -> T {
+    let layer = ConstraintLayer::new(TracingMode::OnlyConstraints);
+    let subscriber = tracing_subscriber::registry().with(layer);
+    tracing::subscriber::with_default(subscriber, || {
+        let cs = ConstraintSystem::new_ref();
+        circuit.generate_constraints(cs.clone()).unwrap();
+        look(&cs)
+    })
+}
+
+/// The functions around a constraint with their modules, the clause's first.
+fn functions(cs: &ConstraintSystem<Fr>, row: usize) -> Vec<String> {
+    let trace = cs.predicate_traces[R1CS_PREDICATE_LABEL][row].as_ref();
+    let steps = trace.expect("the layer is on").path();
+    steps.iter().map(|step| format!("{}::{}", step.module_path, step.name)).collect()
+}
+
+/// What stands after the module.
+fn name(function: &str) -> String {
+    function.rsplit("::").next().unwrap_or(function).to_owned()
+}
+
+/// The clause's function in which the first unsatisfied constraint stands, if there is one.
+pub(super) fn failed_clause(circuit: impl ConstraintSynthesizer<Fr>) -> Option<String> {
+    traced(circuit, |cs| {
+        let trace = cs.which_is_unsatisfied().unwrap()?;
+        // Frames are innermost first: "   0: module::function" and a line with its place.
+        let outermost = trace.lines().rfind(|line| !line.trim_start().starts_with("at "))?;
+        Some(name(outermost))
+    })
+}
+
+/// Constraints by clause.
+pub(super) fn counts(circuit: impl ConstraintSynthesizer<Fr>) -> BTreeMap<String, usize> {
+    traced(circuit, |cs| {
+        let cs = cs.borrow().unwrap();
+        let mut counts = BTreeMap::new();
+        for row in 0..cs.num_constraints() {
+            *counts.entry(name(&functions(&cs, row)[0])).or_default() += 1;
+        }
+        counts
+    })
+}
+
+/// The private wires that satisfy every constraint with one more than their value too, counted by
+/// the innermost `enforce_*` functions around the constraints in which they stand.
+///
+/// A wire that nothing binds is the usual way for a circuit to be unsound.
+pub(super) fn free_wires(circuit: impl ConstraintSynthesizer<Fr>) -> BTreeMap<String, usize> {
+    traced(circuit, |cs| {
+        cs.finalize();
+        let cs = cs.borrow().unwrap();
+        let matrices = &cs.to_matrices().unwrap()[R1CS_PREDICATE_LABEL];
+        let public = cs.num_instance_variables();
+        let mut wires =
+            [cs.instance_assignment().unwrap(), cs.witness_assignment().unwrap()].concat();
+        let mut rows_of = vec![BTreeSet::new(); wires.len()];
+        for matrix in matrices {
+            for (row, terms) in matrix.iter().enumerate() {
+                for (_, wire) in terms {
+                    rows_of[*wire].insert(row);
+                }
+            }
+        }
+        let mut free = BTreeMap::new();
+        for (wire, rows) in rows_of.iter().enumerate().skip(public) {
+            wires[wire] += Fr::from(1);
+            let value = |matrix: usize, row: usize| -> Fr {
+                matrices[matrix][row].iter().map(|(factor, wire)| *factor * wires[*wire]).sum()
+            };
+            if rows.iter().all(|row| value(0, *row) * value(1, *row) == value(2, *row)) {
+                let names = rows.iter().filter_map(|row| {
+                    let mut innermost_first = functions(&cs, *row).into_iter().rev();
+                    innermost_first.find(|name| name.contains("::enforce_"))
+                });
+                let names: BTreeSet<_> = names.collect();
+                *free.entry(Vec::from_iter(names).join(", ")).or_default() += 1;
+            }
+            wires[wire] -= Fr::from(1);
+        }
+        free
+    })
+}
+
+/// A circuit's shape, as `pins/` keeps it.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Pin {
+    circuit: CircuitId,
+    constraints: usize,
+    constraints_by_clause: BTreeMap<String, usize>,
+    public_inputs: usize,
+    witness_variables: usize,
+    /// SHA-256 of the `.r1cs` file.
+    r1cs_sha256: String,
+}
+
+/// Compares the circuit with its pin, or writes the pin if `UPDATE_PINS=1`.
+///
+/// Any difference is another circuit: it needs another name and another key.
+pub(super) fn assert_pinned(id: CircuitId, counts: BTreeMap<String, usize>) {
+    let r1cs: R1cs = id.r1cs();
+    let pin = Pin {
+        circuit: id,
+        constraints: r1cs.constraints(),
+        constraints_by_clause: counts,
+        public_inputs: r1cs.public_inputs(),
+        witness_variables: r1cs.witness_variables(),
+        r1cs_sha256: hex::encode(r1cs.digest()),
+    };
+    println!("{id}: {} constraints", pin.constraints);
+    for (clause, count) in &pin.constraints_by_clause {
+        println!("{count:>7}  {clause}");
+    }
+    let file = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("pins")
+        .join(format!("{}.json", id.name().replace('/', "-")));
+    if std::env::var("UPDATE_PINS").is_ok_and(|value| value == "1") {
+        let json = serde_json::to_string_pretty(&pin).unwrap();
+        std::fs::write(&file, json + "\n").unwrap();
+    }
+    let pinned: Pin = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    assert_eq!(pin, pinned);
+}
