@@ -1,0 +1,163 @@
+use super::*;
+
+const DIRTY: &[u8] = include_bytes!("../../data/dirty.csv");
+const DIRTY_SCHEMA: &[u8] = include_bytes!("../../data/dirty.schema.json");
+
+fn schema(json: &[u8]) -> Schema {
+    let json = std::str::from_utf8(json).unwrap();
+    Schema::parse(json).unwrap()
+}
+
+/// The file without its last field in each record, and that field.
+fn without_labels(file: &[u8]) -> (Vec<u8>, Vec<(u64, String)>) {
+    let mut reader = ReaderBuilder::new().has_headers(false).flexible(true).from_reader(file);
+    let mut writer = csv::WriterBuilder::new().flexible(true).from_writer(Vec::new());
+    let mut labels = Vec::new();
+    for record in reader.byte_records() {
+        let record = record.unwrap();
+        let line = record.position().unwrap().line();
+        let fields: Vec<&[u8]> = record.iter().collect();
+        let (label, rest) = fields.split_last().unwrap();
+        labels.push((line, String::from_utf8(label.to_vec()).unwrap()));
+        writer.write_record(rest).unwrap();
+    }
+    let mut bytes = vec![0xef, 0xbb, 0xbf]; // the reader above dropped the byte order mark
+    bytes.extend(writer.into_inner().unwrap());
+    labels.remove(0); // the header's
+    (bytes, labels)
+}
+
+#[test]
+fn each_dirty_row_is_accepted_or_rejected_as_its_label_says() {
+    assert!(DIRTY.starts_with(&[0xef, 0xbb, 0xbf]));
+    let (file, labels) = without_labels(DIRTY);
+    let schema = schema(DIRTY_SCHEMA);
+    let outcomes: Vec<_> =
+        Rows::new(&schema, file.as_slice()).unwrap().map(|row| row.unwrap()).collect();
+    assert_eq!(outcomes.len(), 77);
+    assert_eq!(labels.len(), 77);
+    for ((line, label), outcome) in labels.iter().zip(&outcomes) {
+        match (label.split_once(':').unwrap(), outcome) {
+            (("accept", _), Ok(row)) => assert_eq!(row.line, *line, "{label}"),
+            (("reject", name), Err(rejected)) => {
+                assert_eq!(rejected.line, *line, "{label}");
+                assert!(names_the_field(name, rejected.fault.field()), "{label}: {rejected}");
+            }
+            (_, outcome) => panic!("{label}: {outcome:?}"),
+        }
+    }
+    let accepted = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
+    assert_eq!((accepted, outcomes.len() - accepted), (20, 57));
+}
+
+/// Whether a label such as `date_month_13` is about the field that was named.
+fn names_the_field(label: &str, field: Option<&str>) -> bool {
+    let expected: &[&str] = match label {
+        "missing_column" | "extra_column" => return field.is_none(),
+        "all_fields_empty" | "duplicate_identical" | "duplicate_different" => &["citizen_id"],
+        "enum_short_code" | "enum_other_case" => &["sex"],
+        "enum_unknown_district" => &["district"],
+        _ if label.starts_with("citizen_id") => &["citizen_id"],
+        _ if label.starts_with("date") => &["birth_date"],
+        _ if label.starts_with("name") => &["given_name", "family_name"],
+        _ if label.starts_with("postcode") => &["postcode"],
+        _ if label.starts_with("guardian") => &["guardian_citizen_id"],
+        _ if label.starts_with("household_id") => &["household_id"],
+        _ if label.starts_with("money") => &["declared_income_cents"],
+        _ => panic!("a label this test does not know: {label}"),
+    };
+    field.is_some_and(|field| expected.contains(&field))
+}
+
+#[test]
+fn every_sample_row_is_accepted() {
+    let files: [(&[u8], &[u8], usize); 4] = [
+        (
+            include_bytes!("../../data/civil_registry.csv"),
+            include_bytes!("../../data/civil_registry.schema.json"),
+            2000,
+        ),
+        (
+            include_bytes!("../../data/social_security.csv"),
+            include_bytes!("../../data/social_security.schema.json"),
+            2000,
+        ),
+        (include_bytes!("../../data/tax.csv"), include_bytes!("../../data/tax.schema.json"), 2000),
+        (
+            include_bytes!("../../data/welfare.csv"),
+            include_bytes!("../../data/welfare.schema.json"),
+            212,
+        ),
+    ];
+    for (file, json, count) in files {
+        let mut last = 0;
+        let rows = all_or_nothing(&schema(json), file, |bytes| last = bytes).unwrap();
+        assert_eq!(rows.len(), count);
+        assert_eq!(last, file.len() as u64, "progress ends at the file's length");
+    }
+}
+
+/// A schema of two fields, for faults the dirty file does not hold.
+const SMALL: &str = r#"{
+  "schema": "small", "version": 1, "title": "Small", "as_of": "2024-12-31", "primary_key": "id",
+  "fields": [
+    {"name": "id", "type": "integer", "nullable": false, "min": 0, "max": 9, "description": "Key."},
+    {"name": "name", "type": "string", "nullable": false, "min_bytes": 1, "max_bytes": 9, "description": "Name."}
+  ]
+}"#;
+
+fn import(file: &[u8]) -> Result<Vec<Row>, ImportError> {
+    all_or_nothing(&schema(SMALL.as_bytes()), file, |_| ())
+}
+
+fn message(file: &[u8]) -> String {
+    import(file).unwrap_err().to_string()
+}
+
+#[test]
+fn columns_may_stand_in_any_order() {
+    let straight = import(b"id,name\n1,a\n").unwrap();
+    let swapped = import(b"name,id\na,1\n").unwrap();
+    assert_eq!(straight, swapped);
+}
+
+#[test]
+fn a_header_must_name_the_schemas_fields() {
+    assert_eq!(
+        message(b"id,name,extra\n1,a,b\n"),
+        "line 1: unknown field \"extra\"; the schema small has id, name"
+    );
+    assert_eq!(message(b"id,id\n1,1\n"), "line 1: field \"id\" stands twice");
+    assert_eq!(message(b"id\n1\n"), "line 1: field \"name\" is missing");
+    assert_eq!(message(b""), "line 1: field \"id\" is missing");
+    assert_eq!(message(b"id,na\xffme\n"), "line 1: the header is not UTF-8");
+}
+
+#[test]
+fn one_rejected_row_rejects_the_file_and_all_rejected_rows_are_listed() {
+    let error = import(b"id,name\n1,a\n2,\n3,c\n99,d\n").unwrap_err();
+    let ImportError::Rejected { rows, rejected } = &error else { panic!("{error}") };
+    assert_eq!((*rows, rejected.len()), (4, 2));
+    assert_eq!((rejected[0].line, rejected[0].fault.field()), (3, Some("name")));
+    assert_eq!((rejected[1].line, rejected[1].fault.field()), (5, Some("id")));
+    assert!(error.to_string().starts_with("2 of 4 rows rejected"), "{error}");
+    assert_eq!(import(b"id,name\n1,a\n2,b\n").unwrap().len(), 2);
+}
+
+#[test]
+fn bytes_that_are_not_utf_8_are_named_with_their_line() {
+    let text = message(b"id,name\n1,a\n2,\xff\n");
+    assert!(text.ends_with("line 3: name: not UTF-8"), "{text}");
+}
+
+#[test]
+fn nul_is_a_control_character() {
+    assert!(message(b"id,name\n1,a\0b\n").contains("line 2: name: "));
+}
+
+#[test]
+fn an_unclosed_quote_swallows_nothing_silently() {
+    let error = import(b"id,name\n1,\"a\n2,b\n3,c\n").unwrap_err();
+    assert!(matches!(error, ImportError::File(FileError::UnclosedQuote)), "{error}");
+    assert_eq!(import(b"id,name\n1,\"a\"\n2,b\n").unwrap().len(), 2);
+}
