@@ -1,6 +1,10 @@
 //! proofgate's HTTP gateway and command line.
 
+pub mod document;
 pub mod http;
 pub mod import;
+pub mod key_file;
 pub mod payload;
+pub mod records;
+pub mod store;
 pub mod subject;

@@ -1,0 +1,80 @@
+//! The circuit document: which key proves which relation, and where the key comes from.
+
+use circuits::groth16::{KeyId, VerifyingKey};
+use circuits::statement::CircuitId;
+use crypto::{Digest, canonical};
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use super::VERSION;
+
+/// A proving key's public half with its origin. Its digest is the `circuit` entry on the chain; the
+/// key is usable when more than two thirds of the departments have approved that entry.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CircuitDocument {
+    /// Format version, 1.
+    pub version: u32,
+    /// The circuit.
+    pub circuit: CircuitId,
+    /// SHA-256 of the constraint matrices, as `proofgate circuits list` prints it from any build.
+    pub constraints: Digest,
+    /// The verifying key, lower-case hexadecimal.
+    pub verifying_key: String,
+    /// Where the key comes from.
+    pub provenance: Provenance,
+}
+
+/// Where a proving key comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Provenance {
+    /// Made by one gateway on its own: whoever ran it could forge proofs. Production mode refuses it.
+    Development,
+    /// Made by a ceremony to which each department contributed.
+    Ceremony {
+        /// SHA-256 of each transcript.
+        transcripts: Vec<Digest>,
+    },
+}
+
+/// Why a circuit document is refused.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CircuitDocumentError {
+    /// Another format version.
+    #[error("circuit document version {got}; this software reads version {VERSION}")]
+    Version {
+        /// The version that the document has.
+        got: u32,
+    },
+    /// The verifying key's text is not lower-case hexadecimal.
+    #[error("verifying key: expected lower-case hexadecimal")]
+    NotHex,
+    /// The verifying key's bytes are not a sound key of this circuit.
+    #[error("verifying key: {0}")]
+    Key(#[from] circuits::groth16::KeyError),
+}
+
+impl CircuitDocument {
+    /// SHA-256 of the canonical document.
+    pub fn digest(&self) -> Digest {
+        canonical::digest(self).expect("a circuit document has string keys and integers only")
+    }
+
+    /// The verifying key, every point of it checked.
+    ///
+    /// # Errors
+    /// [`CircuitDocumentError`] names what does not hold.
+    pub fn key(&self) -> Result<(KeyId, VerifyingKey), CircuitDocumentError> {
+        if self.version != VERSION {
+            return Err(CircuitDocumentError::Version { got: self.version });
+        }
+        let bytes = hex::decode(&self.verifying_key).map_err(|_| CircuitDocumentError::NotHex)?;
+        if hex::encode(&bytes) != self.verifying_key {
+            return Err(CircuitDocumentError::NotHex);
+        }
+        let key = VerifyingKey::from_bytes(&bytes, self.circuit.public_inputs())?;
+        Ok((key.id(), key))
+    }
+}
