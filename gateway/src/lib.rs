@@ -1,12 +1,15 @@
 //! proofgate's HTTP gateway and command line.
 
 pub mod budget;
+pub mod chain_view;
 pub mod document;
+pub mod exchange;
 pub mod http;
 pub mod import;
 pub mod key_file;
 pub mod payload;
 pub mod policy;
+pub mod prover;
 pub mod records;
 pub mod store;
 pub mod subject;
