@@ -2,6 +2,7 @@
 
 pub mod budget;
 pub mod chain_view;
+pub mod department;
 pub mod document;
 pub mod exchange;
 pub mod http;

@@ -1,0 +1,337 @@
+//! A hosted department: its keys, records and exchanges, driven over the chain and between peers.
+//!
+//! This is where the pure halves of [`crate::exchange`] meet disk, chain, prover and network. Every
+//! step is stored before its effect and repeated until the effect is acknowledged, and every effect
+//! is idempotent: appending an entry twice is appending it once, sending a message twice is sending
+//! it once. So a crash between any two lines is followed by [`Department::resume`].
+
+pub mod answering;
+pub mod asking;
+pub mod citizen;
+pub mod enrolment;
+pub mod peer;
+pub mod publishing;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use chain::document::Document;
+use chain::entry::{Content, Entry};
+use chain::genesis::Genesis;
+use chain::identifier::{DepartmentId, EntryId};
+use chain::ledger::{Ledger, ReadError, Submission, SubmitError};
+use chain::replica::Replica;
+use chain::time::Clock;
+use circuits::encoding::Date;
+use circuits::groth16::{KeyId, ProvingKey};
+use circuits::statement::CircuitId;
+use crypto::envelope::{
+    Expected, Message, Name, Opened, RecipientKey, RecipientPublicKey, Route, SealError,
+};
+use crypto::{Digest, SigningKey};
+use rand_core::CryptoRng;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use thiserror::Error;
+
+use crate::document::CircuitDocument;
+use crate::exchange::verification::Strictness;
+use crate::prover::{Prover, ProverError};
+use crate::records::{Records, RecordsError};
+use crate::store::{Batch, Store, StoreError};
+
+/// A department's private keys.
+#[derive(Debug)]
+pub struct Keys {
+    /// Signs entries and messages.
+    pub signing: SigningKey,
+    /// Opens envelopes.
+    pub recipient: RecipientKey,
+}
+
+/// A message to another department's gateway, sealed already.
+#[derive(Debug)]
+pub struct PeerMessage {
+    /// Path below `/v1/peer/{department}/`.
+    pub path: &'static str,
+    /// The sealed body.
+    pub body: Vec<u8>,
+}
+
+/// How a peer took a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PeerReply {
+    /// Taken, with the response's body.
+    Taken(Vec<u8>),
+    /// Refused for good, with the peer's code: sending it again would not help.
+    Refused {
+        /// The peer's code.
+        code: String,
+    },
+}
+
+/// A peer was not reached, or did not answer in its own name. To be tried again.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[error("{department} was not reached: {reason}")]
+pub struct Unreached {
+    /// Who.
+    pub department: DepartmentId,
+    /// Why.
+    pub reason: String,
+}
+
+/// The way to other departments: signed HTTP to the URL in their document, also to oneself.
+pub trait Peers: Send + Sync {
+    /// Sends a message from `sender` and waits for the signed reply.
+    ///
+    /// # Errors
+    /// [`Unreached`] if there was no reply that the recipient signed.
+    fn send(
+        &self,
+        sender: &Department,
+        recipient: &chain::department::Department,
+        message: PeerMessage,
+    ) -> impl Future<Output = Result<PeerReply, Unreached>> + Send;
+}
+
+/// What several departments of one gateway share.
+#[derive(Clone, Debug)]
+pub struct Shared {
+    /// The network.
+    pub genesis: Arc<Genesis>,
+    /// The chain.
+    pub ledger: Arc<dyn Ledger>,
+    /// The proving keys.
+    pub proving_keys: Arc<HashMap<CircuitId, ProvingKey>>,
+    /// The prover.
+    pub prover: Prover,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// How strict verification is.
+    pub strictness: Strictness,
+}
+
+/// A hosted department.
+pub struct Department {
+    id: DepartmentId,
+    keys: Keys,
+    store: Arc<Store>,
+    shared: Shared,
+    rng: Mutex<Box<dyn CryptoRng + Send>>,
+    /// Held while records, budgets or an exchange change: read, decide and write are one step.
+    changing: tokio::sync::Mutex<()>,
+}
+
+impl std::fmt::Debug for Department {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Department({})", self.id)
+    }
+}
+
+/// Our own side failed. The caller learns that, the log learns why.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum Internal {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The records failed.
+    #[error(transparent)]
+    Records(#[from] RecordsError),
+    /// The chain did not take an entry.
+    #[error(transparent)]
+    Submit(#[from] SubmitError),
+    /// The chain could not be read.
+    #[error(transparent)]
+    Chain(#[from] ReadError),
+    /// The prover did not run.
+    #[error(transparent)]
+    Prover(#[from] ProverError),
+    /// A message could not be sealed.
+    #[error(transparent)]
+    Seal(#[from] SealError),
+    /// A department that a stored exchange names is not on the chain.
+    #[error("{0} is not a department of this network")]
+    UnknownDepartment(DepartmentId),
+    /// A department's document has no key of a suite that we have.
+    #[error("{0} has no encryption key that this software can seal to")]
+    NoRecipientKey(DepartmentId),
+    /// A stored exchange does not fit its own schema: the store was changed from outside.
+    #[error("a stored exchange is damaged: {0}")]
+    Damaged(String),
+}
+
+impl Department {
+    /// A department with its keys and store.
+    pub fn new(
+        id: DepartmentId,
+        keys: Keys,
+        store: Arc<Store>,
+        shared: Shared,
+        rng: Box<dyn CryptoRng + Send>,
+    ) -> Self {
+        let changing = tokio::sync::Mutex::new(());
+        Self { id, keys, store, shared, rng: Mutex::new(rng), changing }
+    }
+
+    /// Its id.
+    pub fn id(&self) -> &DepartmentId {
+        &self.id
+    }
+
+    /// Its private keys.
+    pub fn keys(&self) -> &Keys {
+        &self.keys
+    }
+
+    /// What it shares with others on this gateway.
+    pub fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    /// Its datasets.
+    pub fn records(&self) -> Records<'_> {
+        Records::new(&self.store)
+    }
+
+    /// What the chain says now.
+    pub fn chain(&self) -> Arc<Replica> {
+        self.shared.ledger.snapshot()
+    }
+
+    /// Unix seconds.
+    pub fn now(&self) -> u64 {
+        self.shared.clock.now().unix_seconds()
+    }
+
+    /// Today's date in UTC.
+    fn today(&self) -> Date {
+        Date::from_unix_seconds(self.now())
+    }
+
+    /// Runs `draw` with the department's randomness.
+    fn random<T>(&self, draw: impl FnOnce(&mut dyn CryptoRng) -> T) -> T {
+        draw(&mut **self.rng.lock().expect("drawing randomness does not panic"))
+    }
+
+    /// Signs `content` and puts it on the chain. When this returns, it is durable.
+    ///
+    /// # Errors
+    /// [`SubmitError`] if a rule refuses it, or if it is unknown whether the chain took it.
+    pub async fn append(
+        &self,
+        content: Content,
+        document: Option<Document>,
+    ) -> Result<EntryId, SubmitError> {
+        let network = self.shared.genesis.network();
+        let entry = Entry::sign(network, self.id, content, &self.keys.signing);
+        self.shared.ledger.submit(Submission { entry, document }).await?;
+        Ok(entry.id(network))
+    }
+
+    /// Commits a batch off the async threads: it waits for the disk.
+    async fn commit(&self, batch: Batch) -> Result<(), StoreError> {
+        let store = Arc::clone(&self.store);
+        tokio::task::spawn_blocking(move || store.commit(batch))
+            .await
+            .expect("a commit does not panic, and the runtime outlives its departments")
+    }
+
+    /// Takes up every exchange that a stop interrupted, and closes those whose time is over.
+    ///
+    /// # Errors
+    /// [`Internal`] of the first that our own side cannot move; the others can be moved all the same.
+    pub async fn resume(&self, peers: &impl Peers) -> Result<(), Internal> {
+        let mut outcome = Ok(());
+        for digest in self.asked_digests()? {
+            outcome = outcome.and(self.pursue(&digest, peers).await);
+        }
+        for digest in self.received_digests()? {
+            outcome = outcome.and(self.advance(&digest, peers).await);
+        }
+        outcome
+    }
+
+    /// Another department as the chain knows it.
+    fn peer(&self, id: &DepartmentId) -> Result<chain::department::Department, Internal> {
+        self.chain().state().department(id).cloned().ok_or(Internal::UnknownDepartment(*id))
+    }
+
+    /// Seals `plaintext` to another department.
+    fn seal(
+        &self,
+        message: Message,
+        recipient: &chain::department::Department,
+        request: Digest,
+        plaintext: &[u8],
+    ) -> Result<Vec<u8>, Internal> {
+        let route = Route {
+            message,
+            network: self.network_name(),
+            sender: department_name(&self.id),
+            recipient: department_name(&recipient.id),
+            request,
+        };
+        let key: RecipientPublicKey = recipient
+            .hpke_key
+            .as_str()
+            .parse()
+            .map_err(|_| Internal::NoRecipientKey(recipient.id))?;
+        Ok(self.random(|rng| crypto::envelope::seal(&route, &key, plaintext, &mut { rng }))?)
+    }
+
+    /// Opens an envelope from `sender`, whose signature around it the caller has verified.
+    ///
+    /// # Errors
+    /// [`crypto::envelope::OpenError`] if it is not that, or not for this department.
+    pub fn open(
+        &self,
+        message: Message,
+        sender: &DepartmentId,
+        request: Option<Digest>,
+        sealed: &[u8],
+    ) -> Result<Opened, crypto::envelope::OpenError> {
+        let expected = Expected {
+            message,
+            network: self.network_name(),
+            sender: department_name(sender),
+            recipient: department_name(&self.id),
+            request,
+        };
+        crypto::envelope::open(&self.keys.recipient, &expected, sealed)
+    }
+
+    fn network_name(&self) -> Name {
+        Name::new(&self.shared.genesis.network().to_string()).expect("64 hexadecimal digits")
+    }
+
+    /// The public document behind a digest on the chain, if it is of the form wanted.
+    async fn document<T: Serialize + DeserializeOwned>(
+        &self,
+        digest: Digest,
+    ) -> Result<Option<T>, Internal> {
+        let document = self.shared.ledger.document(digest).await?;
+        Ok(document.and_then(|document| document.parse().ok()))
+    }
+
+    /// The documents of the circuits on the chain, approved or not.
+    async fn circuits(&self) -> Result<HashMap<KeyId, CircuitDocument>, Internal> {
+        let mut circuits = HashMap::new();
+        for ballot in self.chain().state().circuit_ballots() {
+            if let Some(document) = self.document::<CircuitDocument>(ballot.document).await?
+                && let Ok((id, _)) = document.key()
+            {
+                circuits.insert(id, document);
+            }
+        }
+        Ok(circuits)
+    }
+}
+
+/// A department's id as an envelope spells it.
+fn department_name(id: &DepartmentId) -> Name {
+    Name::new(id.as_str()).expect("a slug is printable ASCII of at most 31 characters")
+}
+
+#[cfg(test)]
+mod tests;

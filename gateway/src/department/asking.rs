@@ -1,0 +1,554 @@
+//! The requester's side: writing a question, sending it, verifying the answer.
+
+use std::sync::Arc;
+
+use chain::identifier::{DepartmentId, EntryId};
+use chain::time::Timestamp;
+use circuits::encoding::Date;
+use circuits::query::{Mode, Query, QueryError};
+use circuits::statement::CircuitId;
+use crypto::envelope::Message;
+use crypto::{Digest, canonical};
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use super::{Department, Internal, PeerMessage, PeerReply, Peers, Unreached};
+use crate::chain_view::ChainView;
+use crate::document::key_card::{KeyCard, KeyCardError, SignatureHex, SignedKeyCard};
+use crate::document::request::{LegalBasis, Nonce, RequestError};
+use crate::document::service::Service;
+use crate::document::{CheckedRequest, Request, VERSION};
+use crate::exchange::requester::{Draft, Lapsed, Recorded, Sent, Status, Verified};
+use crate::exchange::verification::{self, Question, Refusal, VerifiedAnswer};
+use crate::exchange::{Exchange, RequestMessage};
+use crate::records::schema_digest;
+use crate::store::{Batch, Table};
+use crate::subject::Subject;
+
+/// Label of a requester's signature over an offer.
+const OFFER_LABEL: &str = "proofgate/v1/offer";
+
+/// What a department's own system asks.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ask {
+    /// Who holds the records.
+    pub issuer: DepartmentId,
+    /// Which of its datasets.
+    pub dataset: String,
+    /// Who the question is about; absent in a pseudonymous question.
+    #[serde(default)]
+    pub subject: Option<Subject>,
+    /// The question, in any spelling.
+    pub query: serde_json::Value,
+    /// What the answer is for.
+    pub purpose: String,
+    /// On what ground.
+    pub legal_basis: AskedBasis,
+    /// The date that ages are counted at.
+    pub as_of: Date,
+    /// Seconds until no answer counts any more.
+    pub expires_in: u64,
+    /// The nonce of an earlier question of the same set about the same subject.
+    #[serde(default)]
+    pub nonce: Option<Nonce>,
+}
+
+/// A legal basis as it is asked for; the key card is looked up.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum AskedBasis {
+    /// The citizen's consent.
+    Consent,
+    /// A law that the service names.
+    Statutory {
+        /// The law.
+        reference: String,
+    },
+}
+
+/// What a department's own system is told about a question.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Asked {
+    /// Digest of the request document.
+    pub request: Digest,
+    /// The nonce, for further questions of the same set.
+    pub nonce: Nonce,
+    /// Id of the `request` entry.
+    pub entry: Option<EntryId>,
+    /// How it stands.
+    #[serde(flatten)]
+    pub status: Status,
+    /// What is known, if verified.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub answer: Option<VerifiedAnswer>,
+}
+
+/// A pseudonymous question for a citizen to take to the issuer, as a link or a QR code.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Offer {
+    /// The question.
+    pub request: Request,
+    /// Id of its `request` entry.
+    pub entry: EntryId,
+    /// The requester's signature over the request's digest and the entry.
+    pub signature: SignatureHex,
+}
+
+/// Why a question is not asked.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum AskError {
+    /// No such department, or no such dataset of it.
+    #[error("{issuer} has no dataset {dataset:?}")]
+    UnknownDataset {
+        /// The department.
+        issuer: DepartmentId,
+        /// The dataset.
+        dataset: String,
+    },
+    /// The query is not one of the dataset's schema.
+    #[error("query: {0}")]
+    Query(#[from] QueryError),
+    /// The question is not well-formed.
+    #[error(transparent)]
+    Request(#[from] RequestError),
+    /// The registrar has no key of this citizen, so nobody could consent.
+    #[error("{registrar} has no consent key of this citizen")]
+    NoKeyCard {
+        /// The registrar.
+        registrar: DepartmentId,
+    },
+    /// The registrar's card does not hold.
+    #[error("the registrar's key card: {0}")]
+    KeyCard(#[from] KeyCardError),
+    /// The card is not on the chain, or was replaced, or is of somebody else.
+    #[error("the registrar's key card is not a current one of this citizen")]
+    KeyCardNotCurrent,
+    /// The issuer refused the question before anybody was bothered.
+    #[error("{issuer} refused the question: {code}")]
+    Refused {
+        /// The issuer.
+        issuer: DepartmentId,
+        /// Its code.
+        code: String,
+    },
+    /// The registrar was not reached. Nothing was asked.
+    #[error(transparent)]
+    Unreached(#[from] Unreached),
+    /// Our own side failed.
+    #[error(transparent)]
+    Internal(#[from] Internal),
+}
+
+impl AskError {
+    /// A stable name of the failed check.
+    pub fn code(&self) -> &str {
+        match self {
+            Self::UnknownDataset { .. } => "dataset-unknown",
+            Self::Query(_) => "request-query",
+            Self::Request(error) => error.code(),
+            Self::NoKeyCard { .. } => "key-card-missing",
+            Self::KeyCard(error) => error.code(),
+            Self::KeyCardNotCurrent => "key-card-not-current",
+            Self::Refused { code, .. } => code,
+            Self::Unreached(_) => "peer-unreached",
+            Self::Internal(_) => "internal",
+        }
+    }
+}
+
+/// A question as the requester keeps it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct AskedRow {
+    request: Request,
+    subject: Option<Subject>,
+    card: Option<SignedKeyCard>,
+    entry: Option<EntryId>,
+    stage: Stage,
+}
+
+/// How far the requester's half has come.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "stage", content = "state", rename_all = "kebab-case")]
+enum Stage {
+    Draft,
+    Recorded(Recorded),
+    Sent(Sent),
+    Verified(Verified),
+    Lapsed(Lapsed),
+    /// The issuer's policy refused it.
+    Refused {
+        code: String,
+    },
+}
+
+impl Department {
+    /// Asks a question: records it on the chain and sends it to the issuer.
+    ///
+    /// # Errors
+    /// [`AskError`]. If the issuer is not reached the question stays recorded and is sent later.
+    pub async fn ask(&self, ask: Ask, peers: &impl Peers) -> Result<Asked, AskError> {
+        let (service_entry, service) = self.find_service(&ask).await?;
+        let (basis, card) = self.ground(&ask, &service, peers).await?;
+        let query = Query::parse(&ask.query, &service.schema, ask.as_of)?;
+        let created = self.now();
+        let mut nonce = [0; 16];
+        self.random(|rng| rng.fill_bytes(&mut nonce));
+        let request = Request {
+            version: VERSION,
+            network: *self.shared.genesis.network(),
+            circuit: CircuitId::of(match ask.subject {
+                Some(_) => Mode::Identified,
+                None => Mode::Pseudonymous,
+            }),
+            requester: self.id,
+            issuer: ask.issuer,
+            service: service_entry,
+            schema: schema_digest(&service.schema),
+            query: query.to_json(),
+            as_of: ask.as_of,
+            purpose: ask.purpose,
+            legal_basis: basis,
+            nonce: ask.nonce.unwrap_or(Nonce::from_bytes(nonce)),
+            created,
+            expires: created.saturating_add(ask.expires_in),
+        };
+        let checked =
+            CheckedRequest::check(request, &service.schema, &schema_digest(&service.schema))?;
+        let digest = *checked.digest();
+        let row = AskedRow {
+            request: checked.request().clone(),
+            subject: ask.subject,
+            card,
+            entry: None,
+            stage: Stage::Draft,
+        };
+        self.put_asked(&digest, &row).await?;
+        self.pursue(&digest, peers).await?;
+        let row = self.asked_row(&digest)?.ok_or_else(lost)?;
+        match row.stage {
+            Stage::Refused { code } => Err(AskError::Refused { issuer: ask.issuer, code }),
+            _ => Ok(view(&digest, &row)),
+        }
+    }
+
+    /// How a question of this department stands.
+    ///
+    /// # Errors
+    /// [`Internal`] if the store fails.
+    pub async fn asked(&self, digest: &Digest) -> Result<Option<Asked>, Internal> {
+        self.lapse(digest).await?;
+        Ok(self.asked_row(digest)?.map(|row| view(digest, &row)))
+    }
+
+    /// The signed offer of a pseudonymous question that is on the chain.
+    ///
+    /// # Errors
+    /// [`Internal`] if the store fails.
+    pub fn offer(&self, digest: &Digest) -> Result<Option<Offer>, Internal> {
+        let Some(AskedRow { request, entry: Some(entry), .. }) = self.asked_row(digest)? else {
+            return Ok(None);
+        };
+        if request.circuit.mode() != Mode::Pseudonymous {
+            return Ok(None);
+        }
+        let message = offer_message(digest, &entry);
+        let signature = SignatureHex(self.keys.signing.sign(OFFER_LABEL, &message));
+        Ok(Some(Offer { request, entry, signature }))
+    }
+
+    /// Moves a question on as far as it goes: onto the chain, then to the issuer.
+    ///
+    /// # Errors
+    /// [`Internal`] if our own side failed; the question stays where it is and can be moved again.
+    pub async fn pursue(&self, digest: &Digest, peers: &impl Peers) -> Result<(), Internal> {
+        while let Some(row) = self.asked_row(digest)? {
+            let Some(next) = self.next_asked(digest, &row, peers).await? else { break };
+            let _changing = self.changing.lock().await;
+            if self.asked_row(digest)?.is_some_and(|now| now == row) {
+                self.put_asked(digest, &next).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What follows a question's stage, once its effect has happened.
+    async fn next_asked(
+        &self,
+        digest: &Digest,
+        row: &AskedRow,
+        peers: &impl Peers,
+    ) -> Result<Option<AskedRow>, Internal> {
+        let request = self.restore_request(&row.request).await?;
+        let mut next = row.clone();
+        next.stage = match (row.stage.clone(), row.entry) {
+            (Stage::Draft, _) => {
+                let draft = Draft::new(request, row.subject);
+                let entry = self.append(draft.content(), None).await?;
+                next.entry = Some(entry);
+                Stage::Recorded(draft.recorded(entry).state().clone())
+            }
+            (Stage::Recorded(state), Some(entry)) => {
+                let exchange = Exchange::restore(request, entry, state);
+                let carried = row.request.circuit.mode() == Mode::Pseudonymous;
+                let reply = if carried {
+                    // By the citizen, as an offer.
+                    Some(PeerReply::Taken(Vec::new()))
+                } else {
+                    self.send_request(&exchange.message(), digest, peers).await?
+                };
+                match reply {
+                    Some(PeerReply::Taken(_)) => Stage::Sent(exchange.sent().state().clone()),
+                    Some(PeerReply::Refused { code }) => Stage::Refused { code },
+                    None => return Ok(None),
+                }
+            }
+            _ => return Ok(None),
+        };
+        Ok(Some(next))
+    }
+
+    /// Verifies an answer whose signature and seal the caller has verified.
+    ///
+    /// # Errors
+    /// `Ok(Err(_))` names the failed check; `Err(_)` means that our own side failed.
+    pub async fn receive_answer(
+        &self,
+        sender: &DepartmentId,
+        digest: &Digest,
+        plaintext: &[u8],
+    ) -> Result<Result<(), Refusal>, Internal> {
+        let Some(row) = self.asked_row(digest)? else { return Ok(Err(Refusal::OtherRequest)) };
+        if row.request.issuer != *sender {
+            return Ok(Err(Refusal::OtherRequest));
+        }
+        let request = self.restore_request(&row.request).await?;
+        let outcome = match row.entry {
+            Some(entry) => self.verify(&row, &request, &entry, plaintext).await?,
+            None => Err(Refusal::OtherRequest),
+        };
+        // Only now under the lock: of two answers that verified at the same time, one is the replay.
+        let _changing = self.changing.lock().await;
+        let Some(mut row) = self.asked_row(digest)? else { return Ok(Err(Refusal::OtherRequest)) };
+        let (state, entry) = match (row.stage.clone(), row.entry) {
+            (Stage::Sent(state), Some(entry)) => (state, entry),
+            (Stage::Recorded(state), Some(entry)) => {
+                // The issuer took the question and answered before we stored that it did.
+                let sent = Exchange::restore(Arc::clone(&request), entry, state).sent();
+                (sent.state().clone(), entry)
+            }
+            (Stage::Verified(_), _) => return Ok(Err(Refusal::Replayed)),
+            (Stage::Lapsed(_), _) => return Ok(Err(Refusal::Expired)),
+            _ => return Ok(Err(Refusal::OtherRequest)),
+        };
+        let exchange = Exchange::restore(request, entry, state);
+        let (stage, outcome) = match exchange.answered(outcome) {
+            Ok(exchange) => (Stage::Verified(exchange.state().clone()), Ok(())),
+            Err((exchange, refusal)) => (Stage::Sent(exchange.state().clone()), Err(refusal)),
+        };
+        row.stage = stage;
+        self.put_asked(digest, &row).await?;
+        Ok(outcome)
+    }
+
+    /// All the verifier's duties, off the async threads.
+    async fn verify(
+        &self,
+        row: &AskedRow,
+        request: &Arc<CheckedRequest>,
+        entry: &EntryId,
+        plaintext: &[u8],
+    ) -> Result<Result<VerifiedAnswer, Refusal>, Internal> {
+        let (request, entry, bytes) = (Arc::clone(request), *entry, plaintext.to_vec());
+        let (subject, card) = (row.subject, row.card.clone());
+        let (chain, circuits) = (self.chain(), self.circuits().await?);
+        let (strictness, now) = (self.shared.strictness, self.now());
+        let outcome = self
+            .shared
+            .prover
+            .run(move || {
+                let facts = ChainView {
+                    state: chain.state(),
+                    circuits: &circuits,
+                    service: &request.request().service,
+                    now: Timestamp::from_unix_seconds(now),
+                };
+                let card = card.as_ref().map(|signed| &signed.card);
+                let question = Question { request: &request, entry: &entry, subject, card };
+                verification::verify(&bytes, question, &facts, strictness, now)
+            })
+            .await?;
+        Ok(outcome)
+    }
+
+    /// The issuer's current service for the dataset.
+    async fn find_service(&self, ask: &Ask) -> Result<(EntryId, Service), AskError> {
+        let replica = self.chain();
+        for (_, dataset) in replica.state().datasets() {
+            let current = replica.state().service(&dataset.service);
+            if let Some(current) = current.filter(|_| dataset.issuer == ask.issuer)
+                && let Some(service) = self.document::<Service>(current.document).await?
+                && service.dataset == ask.dataset
+            {
+                return Ok((dataset.service, service));
+            }
+        }
+        Err(AskError::UnknownDataset { issuer: ask.issuer, dataset: ask.dataset.clone() })
+    }
+
+    /// The legal basis, with the citizen's card where one is needed.
+    async fn ground(
+        &self,
+        ask: &Ask,
+        service: &Service,
+        peers: &impl Peers,
+    ) -> Result<(LegalBasis, Option<SignedKeyCard>), AskError> {
+        match (&ask.legal_basis, ask.subject) {
+            (AskedBasis::Statutory { reference }, _) => {
+                Ok((LegalBasis::Statutory { reference: reference.clone() }, None))
+            }
+            (AskedBasis::Consent, None) => Ok((LegalBasis::Consent { key_card: None }, None)),
+            (AskedBasis::Consent, Some(subject)) => {
+                let signed = self.fetch_card(&service.registrar, subject, peers).await?;
+                let key_card =
+                    Some(self.check_card(&signed, &service.registrar, subject)?.digest());
+                Ok((LegalBasis::Consent { key_card }, Some(signed)))
+            }
+        }
+    }
+
+    async fn fetch_card(
+        &self,
+        registrar: &DepartmentId,
+        subject: Subject,
+        peers: &impl Peers,
+    ) -> Result<SignedKeyCard, AskError> {
+        let peer = self.peer(registrar)?;
+        let query = super::enrolment::CardQuery { subject };
+        let plaintext = canonical::to_vec(&query).expect("a card query has string keys");
+        // No request exists yet: the digest of the query itself ties the message together.
+        let digest = Digest::of(&plaintext);
+        let body = self.seal(Message::Document, &peer, digest, &plaintext)?;
+        match peers.send(self, &peer, PeerMessage { path: "key-cards", body }).await? {
+            PeerReply::Refused { .. } => Err(AskError::NoKeyCard { registrar: *registrar }),
+            PeerReply::Taken(body) => {
+                let opened = self
+                    .open(Message::Document, registrar, Some(digest), &body)
+                    .map_err(|_| AskError::KeyCardNotCurrent)?;
+                canonical::from_slice(opened.plaintext()).map_err(|_| AskError::KeyCardNotCurrent)
+            }
+        }
+    }
+
+    /// The card, if it is the registrar's current word about this citizen.
+    pub(super) fn check_card<'c>(
+        &self,
+        signed: &'c SignedKeyCard,
+        registrar: &DepartmentId,
+        subject: Subject,
+    ) -> Result<&'c KeyCard, AskError> {
+        let peer = self.peer(registrar)?;
+        let card = signed.verify(self.shared.genesis.network(), &peer.signing_key)?;
+        let replica = self.chain();
+        let chain = replica.state();
+        let current = chain
+            .consent_key_of_card(&card.digest())
+            .and_then(|entry| chain.consent_key(entry))
+            .is_some_and(|fact| fact.registrar == *registrar && fact.replaced_by.is_none());
+        if current && card.registrar == *registrar && card.subject == subject {
+            Ok(card)
+        } else {
+            Err(AskError::KeyCardNotCurrent)
+        }
+    }
+
+    async fn send_request(
+        &self,
+        message: &RequestMessage,
+        digest: &Digest,
+        peers: &impl Peers,
+    ) -> Result<Option<PeerReply>, Internal> {
+        let issuer = self.peer(&message.request.issuer)?;
+        let plaintext = canonical::to_vec(message).expect("a request has string keys and integers");
+        let body = self.seal(Message::Request, &issuer, *digest, &plaintext)?;
+        match peers.send(self, &issuer, PeerMessage { path: "requests", body }).await {
+            Ok(reply) => Ok(Some(reply)),
+            Err(error) => {
+                tracing::info!(request = %digest, %error, "the question waits");
+                Ok(None)
+            }
+        }
+    }
+
+    async fn lapse(&self, digest: &Digest) -> Result<(), Internal> {
+        let _changing = self.changing.lock().await;
+        let Some(mut row) = self.asked_row(digest)? else { return Ok(()) };
+        let (Stage::Sent(state), Some(entry)) = (row.stage.clone(), row.entry) else {
+            return Ok(());
+        };
+        let request = self.restore_request(&row.request).await?;
+        if let Ok(lapsed) = Exchange::restore(request, entry, state).expire(self.now()) {
+            row.stage = Stage::Lapsed(lapsed.state().clone());
+            self.put_asked(digest, &row).await?;
+        }
+        Ok(())
+    }
+
+    /// Digests of every question that this department asked.
+    pub(super) fn asked_digests(&self) -> Result<Vec<Digest>, Internal> {
+        let rows = self.store.scan::<AskedRow>(Table::Asked);
+        rows.map(|row| Ok(request_digest(&row?.request))).collect()
+    }
+
+    fn asked_row(&self, digest: &Digest) -> Result<Option<AskedRow>, Internal> {
+        Ok(self.store.get(Table::Asked, digest.as_bytes())?)
+    }
+
+    async fn put_asked(&self, digest: &Digest, row: &AskedRow) -> Result<(), Internal> {
+        let mut batch = Batch::default();
+        batch.put(Table::Asked, digest.as_bytes(), row);
+        Ok(self.commit(batch).await?)
+    }
+}
+
+impl Offer {
+    /// The question's digest, if the requester signed this offer.
+    ///
+    /// # Errors
+    /// [`crypto::signing::SignatureError`] if it did not.
+    pub fn verify(
+        &self,
+        requester: &crypto::VerifyingKey,
+    ) -> Result<Digest, crypto::signing::SignatureError> {
+        let digest = request_digest(&self.request);
+        requester.verify(OFFER_LABEL, &offer_message(&digest, &self.entry), &self.signature.0)?;
+        Ok(digest)
+    }
+}
+
+/// The digest that names a request, before it is checked.
+pub(super) fn request_digest(request: &Request) -> Digest {
+    canonical::digest(request).expect("a request has string keys and no floats")
+}
+
+fn offer_message(digest: &Digest, entry: &EntryId) -> Vec<u8> {
+    [digest.as_bytes().as_slice(), entry.as_bytes()].concat()
+}
+
+fn lost() -> Internal {
+    Internal::Damaged("it was stored and is gone".to_owned())
+}
+
+fn view(digest: &Digest, row: &AskedRow) -> Asked {
+    let (status, answer) = match &row.stage {
+        Stage::Draft | Stage::Recorded(_) | Stage::Sent(_) => (Status::Sent, None),
+        Stage::Verified(state) => (Status::Verified, Some(state.answer.clone())),
+        Stage::Lapsed(Lapsed { rejected: None }) => (Status::NotProven, None),
+        Stage::Lapsed(Lapsed { rejected: Some(code) }) | Stage::Refused { code } => {
+            (Status::Rejected { code: code.clone() }, None)
+        }
+    };
+    Asked { request: *digest, nonce: row.request.nonce, entry: row.entry, status, answer }
+}

@@ -1,0 +1,323 @@
+//! Three departments on one chain, and messages between them that are sealed and opened for real.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use chain::department::Role;
+use chain::genesis::{GENESIS_FORMAT, Genesis, NetworkFacts, SubjectIdentifier};
+use chain::ledger::{LocalLedger, LocalLedgerOptions};
+use chain::time::Timestamp;
+use chain::validators::Validator;
+use circuits::eddsa::PrivateKey;
+use circuits::groth16;
+use circuits::schema::Schema;
+use crypto::Secret;
+use getrandom::SysRng;
+use rand_core::UnwrapErr;
+use serde_json::{Value as Json, json};
+use tempfile::TempDir;
+
+use super::super::*;
+use crate::document::circuit::Provenance;
+use crate::document::key_card::{ConsentKey, SignedKeyCard};
+use crate::document::service::Service;
+use crate::import;
+use crate::subject::Subject;
+
+/// The data's "today", at noon.
+pub(crate) const NOON: u64 = 1_735_646_400;
+
+/// A clock that stands still until it is moved.
+#[derive(Debug)]
+pub(crate) struct StoppedClock(AtomicU64);
+
+impl StoppedClock {
+    pub(crate) fn advance(&self, seconds: u64) {
+        self.0.fetch_add(seconds, Ordering::SeqCst);
+    }
+}
+
+impl Clock for StoppedClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_unix_seconds(self.0.load(Ordering::SeqCst))
+    }
+}
+
+/// Development keys, made once for all tests.
+pub(crate) fn proving_keys() -> Arc<HashMap<CircuitId, ProvingKey>> {
+    static KEYS: OnceLock<Arc<HashMap<CircuitId, ProvingKey>>> = OnceLock::new();
+    Arc::clone(KEYS.get_or_init(|| {
+        let rng = &mut groth16::rng_from_seed([5; 32]);
+        Arc::new(CircuitId::ALL.map(|id| (id, id.development_key(rng))).into_iter().collect())
+    }))
+}
+
+/// Hands sealed messages over without a socket.
+#[derive(Debug, Default)]
+pub(crate) struct Direct {
+    departments: HashMap<DepartmentId, Arc<Department>>,
+    /// Messages handed over.
+    pub(crate) messages: AtomicUsize,
+    /// Departments that cannot be reached.
+    pub(crate) down: std::sync::Mutex<Vec<DepartmentId>>,
+}
+
+impl Peers for Direct {
+    async fn send(
+        &self,
+        sender: &Department,
+        recipient: &chain::department::Department,
+        message: PeerMessage,
+    ) -> Result<PeerReply, Unreached> {
+        if self.down.lock().unwrap().contains(&recipient.id) {
+            return Err(Unreached { department: recipient.id, reason: "it is down".to_owned() });
+        }
+        self.messages.fetch_add(1, Ordering::SeqCst);
+        let department = &self.departments[&recipient.id];
+        let outcome = match message.path {
+            "requests" => {
+                department.peer_request(sender.id(), &message.body).await.map(|_| Vec::new())
+            }
+            "answers" => {
+                department.peer_answer(sender.id(), &message.body).await.map(|()| Vec::new())
+            }
+            "key-cards" => department.peer_key_card(sender.id(), &message.body).await,
+            path => panic!("no peer path {path}"),
+        };
+        Ok(match outcome {
+            Ok(body) => PeerReply::Taken(body),
+            Err(error) => PeerReply::Refused { code: error.code().to_owned() },
+        })
+    }
+}
+
+/// The network.
+pub(crate) struct Network {
+    folder: TempDir,
+    pub(crate) genesis: Arc<Genesis>,
+    pub(crate) clock: Arc<StoppedClock>,
+    pub(crate) shared: Shared,
+    pub(crate) peers: Direct,
+}
+
+pub(crate) fn id(name: &str) -> DepartmentId {
+    name.parse().unwrap()
+}
+
+fn seed(name: &str, purpose: u8) -> Secret<32> {
+    let digest = Digest::labelled("test", &[name.as_bytes(), &[purpose]]);
+    Secret::new(*digest.as_bytes())
+}
+
+fn keys(name: &str) -> Keys {
+    Keys {
+        signing: SigningKey::from_seed(&seed(name, 0)),
+        recipient: RecipientKey::from_seed(seed(name, 1)),
+    }
+}
+
+fn document(name: &str) -> chain::department::Department {
+    let keys = keys(name);
+    let registrar = name == "civil-registry";
+    chain::department::Department {
+        id: id(name),
+        name: format!("The {name} department").parse().unwrap(),
+        url: format!("http://{name}.example").parse().unwrap(),
+        signing_key: keys.signing.verifying_key(),
+        hpke_key: keys.recipient.public_key().to_string().parse().unwrap(),
+        roles: registrar.then_some(Role::Registrar).into_iter().collect(),
+    }
+}
+
+const DEPARTMENTS: [&str; 3] = ["civil-registry", "tax", "welfare"];
+
+impl Network {
+    /// Departments without records, services or keys on the chain.
+    pub(crate) fn bare(grace_seconds: u32) -> Self {
+        let folder = TempDir::new().unwrap();
+        let validator = SigningKey::from_seed(&seed("gateway", 0));
+        let facts = NetworkFacts {
+            format: GENESIS_FORMAT.to_owned(),
+            name: "network.example/test".parse().unwrap(),
+            nonce: Digest::of(b"department tests"),
+            subject_identifier: SubjectIdentifier {
+                kind: "citizen number".parse().unwrap(),
+                normal_form: "12 digits".parse().unwrap(),
+            },
+            records_grace_seconds: grace_seconds,
+            departments: DEPARTMENTS.map(document).to_vec(),
+            validators: vec![Validator {
+                id: "gateway".parse().unwrap(),
+                name: "Gateway".parse().unwrap(),
+                key: validator.verifying_key(),
+            }],
+            cosigners: Vec::new(),
+        };
+        let genesis = Arc::new(Genesis::new(facts).unwrap());
+        let clock = Arc::new(StoppedClock(AtomicU64::new(NOON)));
+        let options = LocalLedgerOptions {
+            clock: Arc::clone(&clock) as Arc<dyn Clock>,
+            ..LocalLedgerOptions::new(
+                folder.path().join("chain"),
+                Arc::clone(&genesis),
+                "gateway".parse().unwrap(),
+                validator,
+            )
+        };
+        let shared = Shared {
+            genesis: Arc::clone(&genesis),
+            ledger: Arc::new(LocalLedger::open(options).unwrap()),
+            proving_keys: proving_keys(),
+            prover: Prover::new(2, 64),
+            clock: Arc::clone(&clock) as Arc<dyn Clock>,
+            strictness: Strictness { production: false },
+        };
+        let mut network = Self { folder, genesis, clock, shared, peers: Direct::default() };
+        for name in DEPARTMENTS {
+            network.start(name);
+        }
+        network
+    }
+
+    /// Approved circuits, a registry and a tax office with the first 60 citizens, their services.
+    pub(crate) async fn new(grace_seconds: u32) -> Self {
+        let network = Self::bare(grace_seconds);
+        network.approve_circuits().await;
+        network.publish("civil-registry", registry_service()).await;
+        network.publish("tax", tax_service()).await;
+        network
+    }
+
+    /// Opens a department's store, as at a start.
+    pub(crate) fn start(&mut self, name: &str) {
+        self.peers.departments.remove(&id(name));
+        let folder = self.folder.path().join(name);
+        let rng = || Box::new(UnwrapErr(SysRng));
+        let store = Store::open(&folder, &seed(name, 2), rng()).unwrap();
+        let department =
+            Department::new(id(name), keys(name), Arc::new(store), self.shared.clone(), rng());
+        self.peers.departments.insert(id(name), Arc::new(department));
+    }
+
+    pub(crate) fn department(&self, name: &str) -> &Department {
+        &self.peers.departments[&id(name)]
+    }
+
+    async fn approve_circuits(&self) {
+        for circuit in CircuitId::ALL {
+            let entry =
+                self.department("tax").propose_circuit(&circuit_document(circuit)).await.unwrap();
+            for name in DEPARTMENTS {
+                self.department(name).approve(entry).await.unwrap();
+            }
+        }
+    }
+
+    async fn publish(&self, name: &str, json: Json) {
+        let service: Service = serde_json::from_value(json).unwrap();
+        let department = self.department(name);
+        department.publish_service(&service).await.unwrap();
+        let file: &str = match name {
+            "tax" => include_str!("../../../data/tax.csv"),
+            _ => include_str!("../../../data/civil_registry.csv"),
+        };
+        let lines: String = file.split_inclusive('\n').take(61).collect();
+        let rows = import::all_or_nothing(&service.schema, lines.as_bytes(), |_| ()).unwrap();
+        let changed = department.import(&service.dataset, &rows).await.unwrap();
+        assert_eq!(changed.added, 60);
+    }
+
+    /// Enrols a citizen's key at the registrar and shows the card to the tax office.
+    pub(crate) async fn enrol(&self, citizen: &Citizen) -> SignedKeyCard {
+        let registrar = self.department("civil-registry");
+        let code = registrar.enrolment_code(citizen.subject).await.unwrap().code;
+        let card = registrar.enrol(citizen.subject, citizen.key(), &code).await.unwrap();
+        for name in ["civil-registry", "tax"] {
+            let department = self.department(name);
+            let datasets = department.present_card(&citizen.key(), &card).await.unwrap();
+            assert_eq!(datasets.len(), 1);
+        }
+        card
+    }
+
+    /// Entries on the chain by kind.
+    pub(crate) fn counts(&self) -> HashMap<&'static str, u64> {
+        self.shared
+            .ledger
+            .snapshot()
+            .state()
+            .counts()
+            .map(|(kind, count)| (kind.as_str(), count))
+            .collect()
+    }
+}
+
+/// The document of a development key.
+pub(crate) fn circuit_document(circuit: CircuitId) -> CircuitDocument {
+    let keys = proving_keys();
+    let key = &keys[&circuit];
+    CircuitDocument {
+        version: 1,
+        circuit,
+        constraints: Digest::from_bytes(key.r1cs().digest()),
+        verifying_key: hex::encode(key.verifying_key().to_bytes()),
+        provenance: Provenance::Development,
+    }
+}
+
+/// Somebody with a wallet.
+pub(crate) struct Citizen {
+    pub(crate) subject: Subject,
+    pub(crate) private: PrivateKey,
+}
+
+impl Citizen {
+    pub(crate) fn new(subject: i64) -> Self {
+        let mut bytes = [7; 32];
+        bytes[..8].copy_from_slice(&subject.to_be_bytes());
+        Self {
+            subject: Subject::try_from(subject).unwrap(),
+            private: PrivateKey::from_bytes(&bytes),
+        }
+    }
+
+    pub(crate) fn key(&self) -> ConsentKey {
+        self.private.public_key().into()
+    }
+}
+
+/// Wages 9,576.00, born 1989-08-31, district D02.
+pub(crate) const CURTIS: i64 = 101_061_001_312;
+/// Wages 43,307.00.
+pub(crate) const ARIANA: i64 = 101_146_789_348;
+/// Wages 9,955.00.
+pub(crate) const ELIAS: i64 = 101_843_167_874;
+
+fn schema(json: &str) -> Json {
+    serde_json::to_value(Schema::parse(json).unwrap()).unwrap()
+}
+
+pub(crate) fn tax_service() -> Json {
+    crate::document::service::tests::tax_service_json()
+}
+
+fn registry_service() -> Json {
+    json!({
+        "version": 1, "issuer": "civil-registry", "dataset": "residents", "title": "Residents",
+        "schema": schema(include_str!("../../../data/civil_registry.schema.json")),
+        "registrar": "civil-registry", "as_of": {"kind": "fixed", "date": "2024-12-31"},
+        "rules": [{
+            "requesters": ["welfare"], "purposes": ["benefit-eligibility"],
+            "bases": [{"kind": "consent"}], "circuits": ["identified/v1", "pseudonymous/v1"],
+            "conditions": [
+                {"path": "district", "operators": ["$in"],
+                 "operands": {"kind": "listed", "at_least": 3,
+                    "values": ["D01", "D02", "D03", "D04", "D05", "D06", "D07", "D08"]}},
+                {"path": "birth_date", "operators": ["$lt"],
+                 "operands": {"kind": "bounded", "min": "1900-01-01", "max": "2024-12-31"}}
+            ]
+        }],
+        "budget": {"per_requester": 10, "issuer_wide": 20}
+    })
+}
