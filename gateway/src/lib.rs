@@ -2,6 +2,8 @@
 
 pub mod budget;
 pub mod chain_view;
+pub mod cli;
+pub mod demo;
 pub mod department;
 pub mod document;
 pub mod exchange;

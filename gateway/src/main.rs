@@ -1,2 +1,5 @@
-//! Entry point.
-fn main() {}
+//! The `proofgate` command.
+
+fn main() -> std::process::ExitCode {
+    gateway::cli::main()
+}

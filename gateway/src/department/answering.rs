@@ -448,6 +448,21 @@ impl Department {
         Ok(self.commit(batch).await?)
     }
 
+    /// Puts a consent that was given on the chain, and goes no further: until the proof is made, the
+    /// citizen can still withdraw.
+    ///
+    /// # Errors
+    /// [`Internal`] if our own side failed; the exchange stays where it is and can be moved again.
+    pub async fn record_consent(&self, digest: &Digest) -> Result<(), Internal> {
+        let Some(row) = self.received(digest)? else { return Ok(()) };
+        let Stage::Consented(state) = row.stage.clone() else { return Ok(()) };
+        let request = self.restore_request(&row.request).await?;
+        let exchange = Exchange::restore(request, row.entry, state);
+        let entry = self.append(exchange.content(), None).await?;
+        let ready = exchange.recorded(entry).state().clone();
+        self.replace_stage(digest, &row.stage, Stage::Ready(ready)).await
+    }
+
     /// Moves an exchange on as far as it goes without the citizen.
     ///
     /// Effects happen without the lock, so that nothing waits for a peer or a proof; whoever stores

@@ -1,0 +1,89 @@
+//! The command line.
+
+mod audit;
+mod circuits;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::demo;
+
+/// Something came out otherwise than it should, or a check failed.
+const FAILED: u8 = 1;
+
+/// A gateway through which departments prove attributes of citizen records to each other.
+#[derive(Debug, Parser)]
+#[command(name = "proofgate", version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Play the main job on 2,000 sample citizens of four departments, and audit what it left.
+    #[command(after_help = "Example: proofgate demo --dir ./network --json > facts.json")]
+    Demo {
+        /// Use this new folder and keep it; without it a temporary folder is used and removed.
+        #[arg(long)]
+        dir: Option<PathBuf>,
+        /// Print the facts as one JSON object on standard output.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Re-verify a chain folder against a genesis file, offline, trusting nothing else.
+    #[command(
+        after_help = "Example: proofgate audit --genesis genesis.json --chain ./network/chain"
+    )]
+    Audit {
+        /// The genesis file: the only thing that is believed.
+        #[arg(long)]
+        genesis: PathBuf,
+        /// The chain folder. No gateway may have it open.
+        #[arg(long)]
+        chain: PathBuf,
+        /// Print the findings as JSON on standard output.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show the circuits of this build.
+    #[command(after_help = "Example: proofgate circuits --json")]
+    Circuits {
+        /// Print them as JSON on standard output.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    let outcome = match Arguments::parse().command {
+        Command::Demo { dir, json } => play(dir, json),
+        Command::Audit { genesis, chain, json } => audit::run(&genesis, &chain, json),
+        Command::Circuits { json } => {
+            circuits::run(json);
+            Ok(())
+        }
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("proofgate: {message}");
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+fn play(folder: Option<PathBuf>, json: bool) -> Result<(), String> {
+    let runtime = tokio::runtime::Runtime::new()
+        .map_err(|error| format!("cannot start the runtime: {error}"))?;
+    let facts = runtime
+        .block_on(demo::run(&demo::Options { folder }))
+        .map_err(|error| error.to_string())?;
+    if json {
+        println!("{facts:#}");
+    }
+    Ok(())
+}

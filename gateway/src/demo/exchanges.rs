@@ -1,0 +1,330 @@
+//! The exchanges that the demo plays.
+
+use std::time::Instant;
+
+use chain::entry::withdrawal_lock;
+use circuits::query::{Mode, Query};
+use crypto::Digest;
+use getrandom::SysRng;
+use rand_core::{Rng as _, UnwrapErr};
+use serde_json::{Value as Json, json};
+
+use super::network::{Network, People, Wallet};
+use super::report::Report;
+use super::sample::{LAW, SAMPLES};
+use super::{DemoError, short};
+use crate::department::asking::{Ask, Asked};
+use crate::document::CheckedRequest;
+use crate::exchange::requester::Status;
+use crate::records::schema_digest;
+use crate::subject::Subject;
+
+/// The data's "today".
+const AS_OF: &str = "2024-12-31";
+/// Wages below 20,000.00.
+const LOW_WAGES: u64 = 2_000_000;
+
+/// Plays exchanges on a network.
+pub(super) struct Exchanges<'n> {
+    network: &'n Network,
+    report: &'n mut Report,
+}
+
+fn low_wages() -> Json {
+    json!([{"path": ["total_wages_cents"], "predicate": {"$lt": LOW_WAGES}}])
+}
+
+fn home() -> Json {
+    json!([
+        {"path": ["district"], "predicate": {"$in": ["D01", "D02", "D03"]}},
+        {"path": ["birth_date"], "predicate": {"$nonbetween": ["1960-01-01", "1979-12-31"]}}
+    ])
+}
+
+impl<'n> Exchanges<'n> {
+    /// Plays all of them.
+    pub(super) async fn play(
+        network: &'n Network,
+        people: &People,
+        report: &'n mut Report,
+    ) -> Result<(), DemoError> {
+        let mut play = Self { network, report };
+        let eligible = play.choose(people, true)?;
+        let earner = play.choose(people, false)?;
+        play.report.chapter("Two citizens get wallets; the registrar enrols their keys");
+        let start = Instant::now();
+        let eligible = network.wallet(eligible).await?;
+        let earner = network.wallet(earner).await?;
+        play.report.spent("enrol", start);
+        play.identified(&eligible).await?;
+        play.pseudonymous(&eligible).await?;
+        play.not_proven(&eligible, &earner).await?;
+        play.statutory(&eligible).await?;
+        play.withdrawn(&eligible).await
+    }
+
+    /// Somebody known to registry and tax who meets both conditions, or fails the one on wages.
+    fn choose(&self, people: &People, eligible: bool) -> Result<Subject, DemoError> {
+        let (registry, tax) = (&people["civil-registry"], &people["tax"]);
+        let (registry_schema, tax_schema) = (SAMPLES[0].schema()?, SAMPLES[2].schema()?);
+        let parse = |json: &Json, schema| {
+            let as_of = AS_OF.parse().expect("a day");
+            Query::parse(json, schema, as_of).map_err(|error| DemoError::Sample(error.to_string()))
+        };
+        let (home, wages) = (parse(&home(), &registry_schema)?, parse(&low_wages(), &tax_schema)?);
+        registry
+            .iter()
+            .filter(|(_, values)| home.holds(values))
+            .find(|(subject, _)| {
+                tax.get(subject).is_some_and(|values| wages.holds(values) == eligible)
+            })
+            .map(|(subject, _)| *subject)
+            .ok_or_else(|| DemoError::Sample("nobody meets the demo's conditions".to_owned()))
+    }
+
+    async fn ask(
+        &mut self,
+        requester: &str,
+        change: impl FnOnce(&mut Json),
+    ) -> Result<Asked, DemoError> {
+        let mut ask = json!({
+            "issuer": "tax", "dataset": "tax", "query": low_wages(),
+            "purpose": "benefit-eligibility", "legal_basis": {"kind": "consent"},
+            "as_of": AS_OF, "expires_in": 3_600
+        });
+        change(&mut ask);
+        let ask: Ask =
+            serde_json::from_value(ask).map_err(|error| DemoError::Sample(error.to_string()))?;
+        Ok(self.network.department(requester).ask(ask, &self.network.peers).await?)
+    }
+
+    /// What a wallet does: it reads the question, recomputes what it signs, and signs.
+    async fn consent(
+        &mut self,
+        issuer: &str,
+        wallet: &Wallet,
+        asked: &Asked,
+    ) -> Result<Digest, DemoError> {
+        let department = self.network.department(issuer);
+        for pending in department.pending(&wallet.key()).await? {
+            let checked = check(pending.request, &pending.schema)?;
+            if *checked.digest() != asked.request {
+                continue;
+            }
+            self.report.say(format_args!(
+                "wallet: {} asks whether {}; signing",
+                pending.requester_name,
+                checked.query().describe()
+            ));
+            let (w, lock) = withdrawal();
+            let signature = wallet.private().sign(checked.consent_message());
+            department.consent(&wallet.key(), &asked.request, &signature, lock).await?;
+            return Ok(w);
+        }
+        Err(outcome("consent", "a pending question", "none"))
+    }
+
+    async fn prove(&mut self, issuer: &str, asked: &Asked) -> Result<(), DemoError> {
+        let start = Instant::now();
+        self.network.department(issuer).advance(&asked.request, &self.network.peers).await?;
+        self.report.spent("prove, record, send, verify", start);
+        Ok(())
+    }
+
+    async fn status(&self, requester: &str, asked: &Asked) -> Result<Asked, DemoError> {
+        let now = self.network.department(requester).asked(&asked.request).await?;
+        now.ok_or_else(|| outcome("status", "the question", "nothing"))
+    }
+
+    async fn verified(
+        &mut self,
+        step: &'static str,
+        requester: &str,
+        asked: &Asked,
+    ) -> Result<crate::exchange::verification::VerifiedAnswer, DemoError> {
+        let now = self.status(requester, asked).await?;
+        match now.answer {
+            Some(answer) => {
+                self.report.say(format_args!("{requester}: verified, {}", notes(&answer.notes)));
+                self.report.exchange(step, "verified", None);
+                Ok(answer)
+            }
+            None => Err(outcome(step, "verified", &format!("{:?}", now.status))),
+        }
+    }
+
+    async fn identified(&mut self, wallet: &Wallet) -> Result<(), DemoError> {
+        self.report.chapter("Identified: welfare asks tax and the registry about one citizen");
+        let subject = json!(wallet.subject);
+        let wages = self.ask("welfare", |ask| ask["subject"] = subject.clone()).await?;
+        let nonce = json!(wages.nonce);
+        let home = self
+            .ask("welfare", |ask| {
+                ask["subject"] = subject;
+                ask["nonce"] = nonce;
+                ask["issuer"] = json!("civil-registry");
+                ask["dataset"] = json!("civil-registry");
+                ask["query"] = home();
+            })
+            .await?;
+        self.consent("tax", wallet, &wages).await?;
+        self.consent("civil-registry", wallet, &home).await?;
+        self.prove("tax", &wages).await?;
+        self.prove("civil-registry", &home).await?;
+        let wages = self.verified("identified: wages", "welfare", &wages).await?;
+        let home = self.verified("identified: home and age", "welfare", &home).await?;
+        if wages.tag != home.tag {
+            return Err(outcome("identified", "equal subject tags", "different ones"));
+        }
+        self.report.say("both answers bear the same subject tag: they are about one person");
+        Ok(())
+    }
+
+    async fn pseudonymous(&mut self, wallet: &Wallet) -> Result<(), DemoError> {
+        self.report.chapter("Pseudonymous: two departments ask without learning who answers");
+        let mut pseudonyms = Vec::new();
+        for (requester, below) in [("welfare", 20), ("social-security", 20), ("welfare", 21)] {
+            let asked = self
+                .ask(requester, |ask| {
+                    ask["query"][0]["predicate"] = json!({"$lt": below * 100_000});
+                })
+                .await?;
+            let offer = self.network.department(requester).offer(&asked.request)?;
+            let offer = offer.ok_or_else(|| outcome("pseudonymous", "an offer", "none"))?;
+            let tax = self.network.department("tax");
+            let checked = check(offer.request.clone(), &SAMPLES[2].schema()?)?;
+            if checked.request().circuit.mode() != Mode::Pseudonymous {
+                return Err(outcome("pseudonymous", "pseudonymous/v1", "another circuit"));
+            }
+            let (_, lock) = withdrawal();
+            let signature = wallet.private().sign(checked.consent_message());
+            tax.take_offer(&wallet.key(), offer, &signature, lock).await?;
+            self.prove("tax", &asked).await?;
+            let answer = self.verified("pseudonymous", requester, &asked).await?;
+            let pseudonym = String::from(answer.tag);
+            self.report.say(format_args!("{requester} sees pseudonym {}…", &pseudonym[..16]));
+            pseudonyms.push(pseudonym);
+        }
+        if pseudonyms[0] == pseudonyms[1] || pseudonyms[0] != pseudonyms[2] {
+            return Err(outcome("pseudonymous", "one pseudonym a requester", "something else"));
+        }
+        self.report
+            .say("welfare met the same citizen twice; nobody can link the two departments' views");
+        Ok(())
+    }
+
+    async fn not_proven(&mut self, eligible: &Wallet, earner: &Wallet) -> Result<(), DemoError> {
+        self.report.chapter("Not proven: a condition not met, and a citizen who refuses");
+        let before = self.proofs_and_consents();
+        let unmet = self.ask("welfare", |ask| ask["subject"] = json!(earner.subject)).await?;
+        self.consent("tax", earner, &unmet).await?;
+        self.prove("tax", &unmet).await?;
+        let refused = self
+            .ask("welfare", |ask| {
+                ask["subject"] = json!(eligible.subject);
+                ask["query"][0]["predicate"] = json!({"$lte": LOW_WAGES});
+            })
+            .await?;
+        self.network.department("tax").refuse(&eligible.key(), &refused.request).await?;
+        self.prove("tax", &refused).await?;
+        for (name, asked) in [("not met", &unmet), ("refused", &refused)] {
+            let now = self.status("welfare", asked).await?;
+            if now.status != Status::Sent || now.answer.is_some() {
+                return Err(outcome("not proven", "silence", &format!("{:?}", now.status)));
+            }
+            self.report.exchange(&format!("not proven: {name}"), "not proven", None);
+        }
+        if self.proofs_and_consents() != before {
+            return Err(outcome("not proven", "no consent and no proof on the chain", "some"));
+        }
+        self.report.say("welfare sees silence in both cases, and so does the chain");
+        for item in self.network.department("tax").history(&eligible.key()).await? {
+            self.report.say(format_args!("citizen's history: {} — {}", item.condition, item.state));
+        }
+        Ok(())
+    }
+
+    async fn statutory(&mut self, wallet: &Wallet) -> Result<(), DemoError> {
+        self.report.chapter("Statutory: a law is the ground, and nobody is asked");
+        let asked = self
+            .ask("welfare", |ask| {
+                ask["subject"] = json!(wallet.subject);
+                ask["legal_basis"] = json!({"kind": "statutory", "reference": LAW});
+                ask["query"][0]["predicate"] = json!({"$lt": 22 * 100_000});
+            })
+            .await?;
+        self.prove("tax", &asked).await?;
+        let answer = self.verified("statutory", "welfare", &asked).await?;
+        self.report.say(format_args!(
+            "visible on the chain (proof entry {}) and in the citizen's history",
+            short(&answer.proof_entry)
+        ));
+        Ok(())
+    }
+
+    async fn withdrawn(&mut self, wallet: &Wallet) -> Result<(), DemoError> {
+        self.report.chapter("Withdrawal: it reaches the chain before the proof");
+        let asked = self
+            .ask("welfare", |ask| {
+                ask["subject"] = json!(wallet.subject);
+                ask["query"][0]["predicate"] = json!({"$lt": 23 * 100_000});
+            })
+            .await?;
+        let w = self.consent("tax", wallet, &asked).await?;
+        let tax = self.network.department("tax");
+        tax.record_consent(&asked.request).await?;
+        tax.withdraw(&wallet.key(), &asked.request, w).await?;
+        self.prove("tax", &asked).await?;
+        let now = self.status("welfare", &asked).await?;
+        if now.status != Status::Sent {
+            return Err(outcome("withdrawal", "silence", &format!("{:?}", now.status)));
+        }
+        self.report.say("no proof was made; log order decided");
+        self.report.exchange("withdrawn", "not proven", None);
+        Ok(())
+    }
+
+    fn proofs_and_consents(&self) -> u64 {
+        use chain::entry::Kind;
+        let replica = self.network.shared.ledger.snapshot();
+        replica
+            .state()
+            .counts()
+            .filter(|(kind, _)| matches!(kind, Kind::Proof | Kind::Consent))
+            .map(|(_, count)| count)
+            .sum()
+    }
+}
+
+fn check(
+    request: crate::document::Request,
+    schema: &circuits::schema::Schema,
+) -> Result<CheckedRequest, DemoError> {
+    CheckedRequest::check(request, schema, &schema_digest(schema))
+        .map_err(|error| DemoError::Sample(error.to_string()))
+}
+
+/// 32 bytes that only the wallet knows, and the lock that they open.
+fn withdrawal() -> (Digest, Digest) {
+    let mut bytes = [0; 32];
+    UnwrapErr(SysRng).fill_bytes(&mut bytes);
+    let w = Digest::from_bytes(bytes);
+    (w, withdrawal_lock(&w))
+}
+
+fn outcome(step: &'static str, expected: &str, got: &str) -> DemoError {
+    DemoError::Outcome { step, expected: expected.to_owned(), got: got.to_owned() }
+}
+
+fn notes(notes: &[crate::exchange::verification::Note]) -> String {
+    use crate::exchange::verification::Note;
+    let texts = notes.iter().map(|note| match note {
+        Note::ConsentKeyEnrolledByIssuer => {
+            "consent key enrolled by the issuer: consent is the issuer's word"
+        }
+        Note::ConsentBindsAllButIssuer => "the consent binds everyone but the issuer",
+        Note::NoConsent => "no citizen consented: a law is the ground",
+        Note::DevelopmentKey => "development key",
+    });
+    texts.collect::<Vec<_>>().join("; ")
+}
