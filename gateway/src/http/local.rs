@@ -1,0 +1,461 @@
+//! The local surface: what a department's own systems say to their gateway, in plain JSON.
+//!
+//! Authenticated by a bearer token (RFC 6750), which belongs to one department.
+
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+
+use ::http::header::{AUTHORIZATION, LOCATION};
+use ::http::request::Parts;
+use ::http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{FromRequestParts, State};
+use axum::routing::{get, post};
+use crypto::Digest;
+use crypto::envelope::PayloadId;
+use serde::{Deserialize, Serialize};
+
+use super::body::{Download, OCTETS, Upload, json_response, read_json, require_content_type};
+use super::hosting::{Hosting, Site};
+use super::path::PathOf;
+use super::problem::Problem;
+
+/// Label of a token's digest.
+const TOKEN_LABEL: &str = "proofgate/v1/local-token";
+/// The longest token, in bytes.
+const MAX_TOKEN_BYTES: usize = 256;
+/// The longest idempotency key, in bytes.
+const MAX_IDEMPOTENCY_KEY_BYTES: usize = 64;
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
+
+/// What a department does for its own systems.
+pub trait LocalApi: Send + Sync + 'static {
+    /// Asks an issuer.
+    fn ask(
+        &self,
+        ask: Ask,
+        idempotency: Option<Idempotency>,
+    ) -> impl Future<Output = Result<Asked, Problem>> + Send;
+
+    /// What became of a question.
+    fn asked(&self, request: Digest) -> impl Future<Output = Result<Asked, Problem>> + Send;
+
+    /// The signed offer of a pseudonymous question, for the citizen's wallet.
+    fn offer(
+        &self,
+        request: Digest,
+    ) -> impl Future<Output = Result<serde_json::Value, Problem>> + Send;
+
+    /// The questions that others asked this department.
+    fn received(&self) -> impl Future<Output = Result<Vec<Received>, Problem>> + Send;
+
+    /// Makes a one-time code with which a citizen enrols a consent key.
+    fn enrolment_code(
+        &self,
+        subject: SubjectText,
+    ) -> impl Future<Output = Result<EnrolmentCode, Problem>> + Send;
+
+    /// Seals and sends a payload under an answered question, while it is being received.
+    fn send_payload(
+        &self,
+        request: Digest,
+        payload: Upload,
+    ) -> impl Future<Output = Result<PayloadSent, Problem>> + Send;
+
+    /// The payloads that others sent this department.
+    fn payloads(&self) -> impl Future<Output = Result<Vec<PayloadReceived>, Problem>> + Send;
+
+    /// Opens a payload that is complete.
+    fn payload(&self, id: PayloadId) -> impl Future<Output = Result<Download, Problem>> + Send;
+}
+
+/// A question, as a department's system asks it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "AskFields", into = "AskFields")]
+pub struct Ask {
+    /// Who is asked.
+    pub issuer: String,
+    /// About which of its datasets.
+    pub dataset: String,
+    /// About whom.
+    pub about: About,
+    /// The condition: clauses as JSON.
+    pub query: serde_json::Value,
+    /// What for.
+    pub purpose: String,
+    /// On what ground.
+    pub legal_basis: AskedBasis,
+    /// The date that ages are counted at, `YYYY-MM-DD`.
+    pub as_of: String,
+    /// How long to wait for an answer, in seconds.
+    pub expires_in: u64,
+    /// The nonce of a declared set of questions about one subject.
+    pub nonce: Option<NonceText>,
+}
+
+/// About whom a question is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum About {
+    /// About this citizen.
+    Subject(SubjectText),
+    /// About whoever takes the offer to the issuer.
+    Whoever,
+}
+
+/// [`Ask`] with the members that its JSON has.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AskFields {
+    issuer: String,
+    dataset: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    subject: Option<SubjectText>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pseudonymous: bool,
+    query: serde_json::Value,
+    purpose: String,
+    legal_basis: AskedBasis,
+    as_of: String,
+    expires_in: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    nonce: Option<NonceText>,
+}
+
+impl TryFrom<AskFields> for Ask {
+    type Error = &'static str;
+
+    fn try_from(fields: AskFields) -> Result<Self, &'static str> {
+        let about = match (fields.subject, fields.pseudonymous) {
+            (Some(subject), false) => About::Subject(subject),
+            (None, true) => About::Whoever,
+            _ => return Err("expected either `subject` or `pseudonymous`: true"),
+        };
+        let AskFields { issuer, dataset, query, purpose, legal_basis, as_of, .. } = fields;
+        let (expires_in, nonce) = (fields.expires_in, fields.nonce);
+        Ok(Self { issuer, dataset, about, query, purpose, legal_basis, as_of, expires_in, nonce })
+    }
+}
+
+impl From<Ask> for AskFields {
+    fn from(ask: Ask) -> Self {
+        let Ask { issuer, dataset, about, query, purpose, legal_basis, as_of, .. } = ask;
+        let (subject, pseudonymous) = match about {
+            About::Subject(subject) => (Some(subject), false),
+            About::Whoever => (None, true),
+        };
+        let (expires_in, nonce) = (ask.expires_in, ask.nonce);
+        Self {
+            issuer,
+            dataset,
+            subject,
+            pseudonymous,
+            query,
+            purpose,
+            legal_basis,
+            as_of,
+            expires_in,
+            nonce,
+        }
+    }
+}
+
+/// On what ground a department's system asks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum AskedBasis {
+    /// The citizen consents. (With braces: serde lets a unit variant have unknown members.)
+    Consent {},
+    /// A law.
+    Statutory {
+        /// The law, as the service document spells it.
+        reference: String,
+    },
+}
+
+/// A subject identifier as it was given, not yet checked. `Debug` hides it.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct SubjectText(pub String);
+
+impl fmt::Debug for SubjectText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SubjectText(…)")
+    }
+}
+
+/// 16 bytes, 32 lower-case hexadecimal digits.
+pub type NonceText = super::hex_bytes::HexBytes<16>;
+
+/// What makes the same request twice one request.
+#[derive(Clone, Debug, Hash, PartialEq, Eq)]
+pub struct Idempotency {
+    /// The client's key: 1 to 64 visible ASCII characters.
+    pub key: String,
+    /// Digest of the body: another one under the same key is a conflict.
+    pub body: Digest,
+}
+
+/// What a department's system is told about its question.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Asked {
+    /// Digest of the request document.
+    pub request: Digest,
+    /// Id of its entry on the chain.
+    pub entry: Digest,
+    /// What became of it.
+    #[serde(flatten)]
+    pub status: AskedStatus,
+    /// Equal for all questions about one subject under one nonce.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject_tag: Option<Digest>,
+    /// The citizen's pseudonym towards this requester and purpose.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pseudonym: Option<Digest>,
+    /// What a reader of the answer must be told.
+    pub notes: Vec<String>,
+    /// Entries on the chain whose receipts belong to the file.
+    pub receipts: Vec<Digest>,
+}
+
+/// What became of a question.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "status", rename_all = "kebab-case")]
+pub enum AskedStatus {
+    /// Asked; no good answer yet.
+    Sent,
+    /// A proof of exactly this question verified.
+    Verified,
+    /// No answer in time: refused, unknown, unsatisfied and unanswered all look so.
+    NotProven,
+    /// A bad answer came, and no good one in time.
+    Rejected {
+        /// The failed check.
+        code: String,
+    },
+}
+
+/// A question that another department asked, as the issuer's operator sees it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Received {
+    /// Digest of the request document.
+    pub request: Digest,
+    /// Who asks.
+    pub requester: String,
+    /// Where the exchange stands.
+    pub state: String,
+    /// Why it ended without an answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub silence: Option<String>,
+}
+
+/// The body of `POST /v1/enrolments`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Enrolment {
+    /// Whose key will be enrolled.
+    pub subject: SubjectText,
+}
+
+/// A one-time code, which the registrar's clerk hands to the citizen. `Debug` hides it.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EnrolmentCode {
+    /// The code.
+    pub code: String,
+}
+
+impl fmt::Debug for EnrolmentCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("EnrolmentCode(…)")
+    }
+}
+
+/// A payload that was sent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PayloadSent {
+    /// Its name.
+    pub id: PayloadId,
+    /// Its length before it was sealed.
+    pub bytes: u64,
+    /// The salted commitment to its ciphertext.
+    pub commitment: Digest,
+    /// Id of its `payload-sent` entry.
+    pub sent_entry: Digest,
+}
+
+/// A payload that was received.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PayloadReceived {
+    /// Its name.
+    pub id: PayloadId,
+    /// The request that it belongs to.
+    pub request: Digest,
+    /// Who sent it.
+    pub sender: String,
+    /// Whether all of it is there.
+    pub complete: bool,
+}
+
+/// Bearer tokens and the departments that they belong to. Holds digests of tokens only.
+pub struct Tokens<D>(Vec<(Digest, Arc<D>)>);
+
+impl<D> Tokens<D> {
+    /// Tokens by their [`token_digest`]s.
+    pub fn new(tokens: Vec<(Digest, Arc<D>)>) -> Self {
+        Self(tokens)
+    }
+
+    /// The department of a token. Takes as long for a wrong token as for a right one.
+    fn department(&self, token: &str) -> Option<Arc<D>> {
+        let presented = token_digest(token);
+        let mut found = None;
+        for (digest, department) in &self.0 {
+            if digest.ct_eq(&presented) {
+                found = Some(Arc::clone(department));
+            }
+        }
+        found
+    }
+}
+
+impl<D> fmt::Debug for Tokens<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Tokens({})", self.0.len())
+    }
+}
+
+/// What is kept of a token. Tokens are random, so that nothing slower is needed.
+pub fn token_digest(token: &str) -> Digest {
+    Digest::labelled(TOKEN_LABEL, &[token.as_bytes()])
+}
+
+/// The department whose token the request bears: the only way to a [`LocalApi`].
+struct Local<H: Hosting>(Arc<H::Department>);
+
+impl<H: Hosting> FromRequestParts<Site<H>> for Local<H> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, site: &Site<H>) -> Result<Self, Problem> {
+        let refused = |challenge| {
+            let expected = "expected the bearer token of a department";
+            Problem::new("token", expected).with_challenge(challenge)
+        };
+        let token = bearer(&parts.headers).ok_or_else(|| refused("Bearer"))?;
+        let department = site.hosting.tokens().department(token);
+        department.map(Self).ok_or_else(|| refused("Bearer error=\"invalid_token\""))
+    }
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    let (Some(value), None) = (values.next(), values.next()) else { return None };
+    let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
+    let plausible = (1..=MAX_TOKEN_BYTES).contains(&token.len());
+    (scheme.eq_ignore_ascii_case("bearer") && plausible).then_some(token)
+}
+
+/// Routes with the request's time limit.
+pub(super) fn routes<H: Hosting>() -> Router<Site<H>> {
+    Router::new()
+        .route("/v1/requests", post(ask::<H>))
+        .route("/v1/requests/{digest}", get(asked::<H>))
+        .route("/v1/requests/{digest}/offer", get(offer::<H>))
+        .route("/v1/received", get(received::<H>))
+        .route("/v1/enrolments", post(enrol::<H>))
+        .route("/v1/payloads", get(payloads::<H>))
+        .route("/v1/payloads/{id}", get(payload::<H>))
+}
+
+/// Routes whose bodies stream as long as they move.
+pub(super) fn streaming_routes<H: Hosting>() -> Router<Site<H>> {
+    Router::new().route("/v1/requests/{digest}/payloads", post(send_payload::<H>))
+}
+
+async fn ask<H: Hosting>(
+    State(site): State<Site<H>>,
+    Local(department): Local<H>,
+    request: Request<Body>,
+) -> Result<Response<Body>, Problem> {
+    let (parts, body) = request.into_parts();
+    let key = idempotency_key(&parts.headers)?;
+    let (ask, bytes) = read_json(&parts.headers, body, &site.limits).await?;
+    let idempotency = key.map(|key| Idempotency { key, body: Digest::of(&bytes) });
+    let asked = department.ask(ask, idempotency).await?;
+    let place = format!("/v1/requests/{}", asked.request);
+    Ok(created(json_response(StatusCode::CREATED, &asked), &place))
+}
+
+fn created(mut response: Response<Body>, place: &str) -> Response<Body> {
+    let place = HeaderValue::try_from(place).expect("digests and ids are hexadecimal digits");
+    response.headers_mut().insert(LOCATION, place);
+    response
+}
+
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+    let mut values = headers.get_all(IDEMPOTENCY_KEY).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    let visible = value.as_bytes().iter().all(u8::is_ascii_graphic);
+    let fits = (1..=MAX_IDEMPOTENCY_KEY_BYTES).contains(&value.len());
+    match value.to_str() {
+        Ok(text) if visible && fits && values.next().is_none() => Ok(Some(text.to_owned())),
+        _ => {
+            let expected = "Idempotency-Key: expected one of 1 to 64 visible ASCII characters";
+            Err(Problem::new("header", expected))
+        }
+    }
+}
+
+async fn asked<H: Hosting>(
+    Local(department): Local<H>,
+    PathOf(request): PathOf<Digest>,
+) -> Result<Response<Body>, Problem> {
+    Ok(json_response(StatusCode::OK, &department.asked(request).await?))
+}
+
+async fn offer<H: Hosting>(
+    Local(department): Local<H>,
+    PathOf(request): PathOf<Digest>,
+) -> Result<Response<Body>, Problem> {
+    Ok(json_response(StatusCode::OK, &department.offer(request).await?))
+}
+
+async fn received<H: Hosting>(Local(department): Local<H>) -> Result<Response<Body>, Problem> {
+    Ok(json_response(StatusCode::OK, &department.received().await?))
+}
+
+async fn enrol<H: Hosting>(
+    State(site): State<Site<H>>,
+    Local(department): Local<H>,
+    request: Request<Body>,
+) -> Result<Response<Body>, Problem> {
+    let (parts, body) = request.into_parts();
+    let (Enrolment { subject }, _) = read_json(&parts.headers, body, &site.limits).await?;
+    Ok(json_response(StatusCode::CREATED, &department.enrolment_code(subject).await?))
+}
+
+async fn send_payload<H: Hosting>(
+    State(site): State<Site<H>>,
+    Local(department): Local<H>,
+    PathOf(digest): PathOf<Digest>,
+    request: Request<Body>,
+) -> Result<Response<Body>, Problem> {
+    require_content_type(request.headers(), OCTETS)?;
+    let payload = Upload::new(request.into_body(), &site.limits)?;
+    let sent = department.send_payload(digest, payload).await?;
+    Ok(json_response(StatusCode::CREATED, &sent))
+}
+
+async fn payloads<H: Hosting>(Local(department): Local<H>) -> Result<Response<Body>, Problem> {
+    Ok(json_response(StatusCode::OK, &department.payloads().await?))
+}
+
+async fn payload<H: Hosting>(
+    Local(department): Local<H>,
+    PathOf(id): PathOf<PayloadId>,
+) -> Result<Response<Body>, Problem> {
+    Ok(department.payload(id).await?.into_response())
+}
+
+#[cfg(test)]
+mod tests;

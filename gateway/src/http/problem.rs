@@ -1,0 +1,207 @@
+//! Errors as RFC 9457 problem documents: the one place where an error becomes a status.
+//!
+//! The table says of each code which status and title it has; an error type becomes a [`Problem`] by
+//! its `code()` and its text. Errors that are ours and not the caller's are all `internal` to the
+//! caller, who gets the request's id; the operator finds the error under that id in the log.
+
+mod document;
+mod table;
+
+pub use document::ProblemDocument;
+
+use std::fmt;
+use std::future::Future;
+
+use ::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use ::http::{HeaderValue, Response, StatusCode};
+use axum::body::Body;
+use axum::response::IntoResponse;
+use hyper::body::Bytes;
+
+use self::table::{INTERNAL, row};
+use super::citizen::CredentialError;
+use super::signature::{NonceError, VerifyError};
+use crate::payload::PayloadError;
+
+/// Content type of a problem document.
+pub const PROBLEM_JSON: &str = "application/problem+json";
+/// What comes before the code in a document's `type`.
+const TYPE_PREFIX: &str = "urn:proofgate:problem:";
+/// When to try again after a 503, in seconds: long enough for a queue to move.
+const RETRY_AFTER_SECONDS: u32 = 5;
+
+tokio::task_local! {
+    /// The request that the current task answers.
+    static INSTANCE: String;
+}
+
+/// Answers a request under the name `instance`, which its problem documents then carry.
+pub(super) async fn within<F: Future>(instance: String, answer: F) -> F::Output {
+    INSTANCE.scope(instance, answer).await
+}
+
+/// An error as its caller is told it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    status: StatusCode,
+    code: &'static str,
+    title: &'static str,
+    detail: String,
+    retry_after: Option<u32>,
+    challenge: Option<&'static str>,
+}
+
+impl Problem {
+    /// The problem `code`, with a text that its caller may read.
+    ///
+    /// A code that the table does not have is [`Problem::internal`]: nothing is told by
+    /// accident.
+    pub fn new(code: &'static str, detail: impl fmt::Display) -> Self {
+        let Some(row) = row(code) else {
+            return Self::internal(&format_args!("{code}: {detail}"));
+        };
+        let retry_after =
+            (row.status == StatusCode::SERVICE_UNAVAILABLE).then_some(RETRY_AFTER_SECONDS);
+        let detail = detail.to_string();
+        let (status, title) = (row.status, row.title);
+        Self { status, code, title, detail, retry_after, challenge: None }
+    }
+
+    /// An error of ours: logged here, and hidden from the caller.
+    pub fn internal(error: &dyn fmt::Display) -> Self {
+        tracing::error!(code = INTERNAL, %error, "internal error");
+        Self::hidden()
+    }
+
+    /// An error of ours that is logged elsewhere.
+    pub(super) fn hidden() -> Self {
+        Self {
+            status: StatusCode::INTERNAL_SERVER_ERROR,
+            code: INTERNAL,
+            title: "Internal error",
+            detail: "the operator finds the error in the log under this request's id".to_owned(),
+            retry_after: None,
+            challenge: None,
+        }
+    }
+
+    /// The problem with another time to wait before trying again, in seconds.
+    #[must_use]
+    pub fn with_retry_after(self, seconds: u32) -> Self {
+        Self { retry_after: Some(seconds), ..self }
+    }
+
+    /// The problem with the scheme that would authenticate (RFC 9110, section 11.6.1).
+    #[must_use]
+    pub(super) fn with_challenge(self, challenge: &'static str) -> Self {
+        Self { challenge: Some(challenge), ..self }
+    }
+
+    /// Its HTTP status.
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// Its stable name.
+    pub fn code(&self) -> &'static str {
+        self.code
+    }
+
+    /// What the caller is told.
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    /// The problem as a response whose body is whole, so that it can be signed.
+    pub(super) fn to_response(&self) -> Response<Bytes> {
+        let document = ProblemDocument {
+            kind: format!("{TYPE_PREFIX}{}", self.code),
+            title: self.title.to_owned(),
+            status: self.status.as_u16(),
+            detail: self.detail.clone(),
+            code: self.code.to_owned(),
+            instance: INSTANCE.try_with(Clone::clone).ok(),
+        };
+        let body = serde_json::to_vec(&document).expect("a document of strings and a number");
+        let mut response = Response::new(Bytes::from(body));
+        *response.status_mut() = self.status;
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some(seconds) = self.retry_after {
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if let Some(challenge) = self.challenge {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+        }
+        response.extensions_mut().insert(Code(self.code));
+        response
+    }
+}
+
+/// The code of the problem that a response tells, for the log.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Code(pub(super) &'static str);
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.code, self.detail)
+    }
+}
+
+impl std::error::Error for Problem {}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> axum::response::Response {
+        self.to_response().map(Body::from)
+    }
+}
+
+/// Errors with a `code()` in the table and a text that the caller may read.
+macro_rules! told {
+    ($($error:ty),* $(,)?) => { $(
+        impl From<$error> for Problem {
+            fn from(error: $error) -> Self {
+                Self::new(error.code(), error)
+            }
+        }
+    )* };
+}
+
+told! {
+    crypto::envelope::OpenError,
+    crypto::envelope::stream::StreamError,
+}
+
+impl From<VerifyError> for Problem {
+    fn from(error: VerifyError) -> Self {
+        match error {
+            VerifyError::Nonces(NonceError::Unavailable) => Self::internal(&error),
+            error => {
+                let problem = Self::new(error.code(), error);
+                match problem.status {
+                    StatusCode::UNAUTHORIZED => problem.with_challenge("Signature"),
+                    _ => problem,
+                }
+            }
+        }
+    }
+}
+
+impl From<CredentialError> for Problem {
+    fn from(error: CredentialError) -> Self {
+        Self::new(error.code(), error).with_challenge("Proofgate-Citizen")
+    }
+}
+
+impl From<PayloadError> for Problem {
+    fn from(error: PayloadError) -> Self {
+        match error {
+            PayloadError::Folder { .. } | PayloadError::Store { .. } => Self::internal(&error),
+            error => Self::new(error.code(), error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
