@@ -49,6 +49,7 @@ impl ChainFacts for ChainView<'_> {
             record: proof.record,
             request: proof.request,
             basis: proof.basis,
+            statutory: proof.statutory,
             records: proof.records,
         })
     }

@@ -242,7 +242,8 @@ impl Department {
     /// # Errors
     /// [`Internal`] of the first that our own side cannot move; the others can be moved all the same.
     pub async fn resume(&self, peers: &impl Peers) -> Result<(), Internal> {
-        let mut outcome = Ok(());
+        // A root may have been stored and not published.
+        let mut outcome = self.publish_roots().await;
         for digest in self.asked_digests()? {
             outcome = outcome.and(self.pursue(&digest, peers).await);
         }
@@ -315,9 +316,13 @@ impl Department {
     }
 
     /// The documents of the circuits on the chain, approved or not.
-    async fn circuits(&self) -> Result<HashMap<KeyId, CircuitDocument>, Internal> {
+    pub(crate) async fn circuits(&self) -> Result<HashMap<KeyId, CircuitDocument>, Internal> {
         let mut circuits = HashMap::new();
-        for ballot in self.chain().state().circuit_ballots() {
+        // Approved ones last: of two documents with one key, the approved one counts.
+        let chain = self.chain();
+        let mut ballots: Vec<_> = chain.state().circuit_ballots().collect();
+        ballots.sort_by_key(|ballot| ballot.approved.is_some());
+        for ballot in ballots {
             if let Some(document) = self.document::<CircuitDocument>(ballot.document).await?
                 && let Ok((id, _)) = document.key()
             {

@@ -138,9 +138,15 @@ fn permits_basis(permitted: &PermittedBasis, asked: &LegalBasis) -> bool {
 
 fn permits_query(rule: &Rule, checked: &CheckedRequest) -> Result<(), PolicyError> {
     let fields = checked.query().schema().fields();
-    for clause in checked.query().groups().iter().flatten() {
+    let groups = checked.query().groups();
+    for clause in groups.iter().flatten() {
         let field = &fields[clause.field()];
-        if !rule.conditions.iter().any(|condition| permits_clause(condition, field, clause)) {
+        // Two lists of three that must both hold may leave one value: a field is asked about once.
+        let asked = |group: &&Vec<Clause>| group.iter().any(|it| it.field() == clause.field());
+        let once = groups.iter().filter(asked).count() == 1;
+        if !once
+            || !rule.conditions.iter().any(|condition| permits_clause(condition, field, clause))
+        {
             return Err(PolicyError::Condition {
                 path: field.name().to_owned(),
                 operator: clause.operator().name().to_owned(),

@@ -139,6 +139,11 @@ impl Dataset {
         &self.schema_digest
     }
 
+    /// Whether no record was ever added.
+    pub fn is_empty(&self) -> bool {
+        self.row.next_index == 0
+    }
+
     /// `F(schema digest)`
     pub fn schema_element(&self) -> Fr {
         digest_element(self.schema_digest.as_bytes())

@@ -1,6 +1,6 @@
 //! The exchanges that the demo plays.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use chain::entry::withdrawal_lock;
 use circuits::query::{Mode, Query};
@@ -24,10 +24,17 @@ const AS_OF: &str = "2024-12-31";
 /// Wages below 20,000.00.
 const LOW_WAGES: u64 = 2_000_000;
 
+/// How long the questions of the "not proven" chapter may wait.
+const BRIEF_SECONDS: u64 = 3;
+/// How often welfare looks whether such a question's time is over.
+const POLL: Duration = Duration::from_millis(200);
+
 /// Plays exchanges on a network.
 pub(super) struct Exchanges<'n> {
     network: &'n Network,
     report: &'n mut Report,
+    /// Somebody with a key card of whom tax has no record.
+    unknown: Subject,
 }
 
 fn low_wages() -> Json {
@@ -48,13 +55,14 @@ impl<'n> Exchanges<'n> {
         people: &People,
         report: &'n mut Report,
     ) -> Result<(), DemoError> {
-        let mut play = Self { network, report };
+        let mut play = Self { network, report, unknown: unknown(people)? };
         let eligible = play.choose(people, true)?;
         let earner = play.choose(people, false)?;
-        play.report.chapter("Two citizens get wallets; the registrar enrols their keys");
+        play.report.chapter("Three people get wallets; the registrar enrols their keys");
         let start = Instant::now();
         let eligible = network.wallet(eligible).await?;
         let earner = network.wallet(earner).await?;
+        network.wallet(play.unknown).await?;
         play.report.spent("enrol", start);
         play.identified(&eligible).await?;
         play.pseudonymous(&eligible).await?;
@@ -214,32 +222,70 @@ impl<'n> Exchanges<'n> {
     }
 
     async fn not_proven(&mut self, eligible: &Wallet, earner: &Wallet) -> Result<(), DemoError> {
-        self.report.chapter("Not proven: a condition not met, and a citizen who refuses");
+        self.report.chapter("Not proven: a condition not met, a refusal, an unknown citizen");
         let before = self.proofs_and_consents();
-        let unmet = self.ask("welfare", |ask| ask["subject"] = json!(earner.subject)).await?;
+        let unmet = self.ask_briefly(&earner.subject, |_| ()).await?;
         self.consent("tax", earner, &unmet).await?;
-        self.prove("tax", &unmet).await?;
         let refused = self
-            .ask("welfare", |ask| {
-                ask["subject"] = json!(eligible.subject);
+            .ask_briefly(&eligible.subject, |ask| {
                 ask["query"][0]["predicate"] = json!({"$lte": LOW_WAGES});
             })
             .await?;
         self.network.department("tax").refuse(&eligible.key(), &refused.request).await?;
-        self.prove("tax", &refused).await?;
-        for (name, asked) in [("not met", &unmet), ("refused", &refused)] {
-            let now = self.status("welfare", asked).await?;
-            if now.status != Status::Sent || now.answer.is_some() {
-                return Err(outcome("not proven", "silence", &format!("{:?}", now.status)));
+        let unknown = self.ask_briefly(&self.unknown, |_| ()).await?;
+        let asked = [("not met", unmet), ("refused", refused), ("unknown", unknown)];
+        for (_, asked) in &asked {
+            self.prove("tax", asked).await?;
+        }
+        self.report.say("waiting for the questions' time to run out");
+        for (name, asked) in &asked {
+            let now = self.lapsed(asked).await?;
+            if now.status != Status::NotProven || now.answer.is_some() {
+                return Err(outcome("not proven", "not proven", &format!("{:?}", now.status)));
             }
+            self.report.say(format_args!("welfare: not proven ({name})"));
             self.report.exchange(&format!("not proven: {name}"), "not proven", None);
         }
         if self.proofs_and_consents() != before {
             return Err(outcome("not proven", "no consent and no proof on the chain", "some"));
         }
-        self.report.say("welfare sees silence in both cases, and so does the chain");
-        for item in self.network.department("tax").history(&eligible.key()).await? {
-            self.report.say(format_args!("citizen's history: {} — {}", item.condition, item.state));
+        self.report
+            .say("three equal silences, for welfare and on the chain; only tax and the citizen");
+        self.report.say("know the reasons:");
+        self.history(eligible).await
+    }
+
+    /// A question that nobody has long to answer.
+    async fn ask_briefly(
+        &mut self,
+        subject: &Subject,
+        change: impl FnOnce(&mut Json),
+    ) -> Result<Asked, DemoError> {
+        self.ask("welfare", |ask| {
+            ask["subject"] = json!(subject);
+            ask["expires_in"] = json!(BRIEF_SECONDS);
+            change(ask);
+        })
+        .await
+    }
+
+    /// Welfare's view of a question once its time is over.
+    async fn lapsed(&self, asked: &Asked) -> Result<Asked, DemoError> {
+        loop {
+            let now = self.status("welfare", asked).await?;
+            if now.status != Status::Sent {
+                return Ok(now);
+            }
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
+    async fn history(&mut self, wallet: &Wallet) -> Result<(), DemoError> {
+        for item in self.network.department("tax").history(&wallet.key()).await? {
+            self.report.say(format_args!(
+                "citizen's history: {} asked whether {} — {}",
+                item.requester_name, item.condition, item.state
+            ));
         }
         Ok(())
     }
@@ -255,6 +301,14 @@ impl<'n> Exchanges<'n> {
             .await?;
         self.prove("tax", &asked).await?;
         let answer = self.verified("statutory", "welfare", &asked).await?;
+        let listed = self.network.department("tax").history(&wallet.key()).await?;
+        if !listed.iter().any(|item| item.digest == asked.request && item.state == "answered") {
+            return Err(outcome(
+                "statutory",
+                "the access in the citizen's history",
+                "no trace of it",
+            ));
+        }
         self.report.say(format_args!(
             "visible on the chain (proof entry {}) and in the citizen's history",
             short(&answer.proof_entry)
@@ -279,6 +333,7 @@ impl<'n> Exchanges<'n> {
         if now.status != Status::Sent {
             return Err(outcome("withdrawal", "silence", &format!("{:?}", now.status)));
         }
+        self.history(wallet).await?;
         self.report.say("no proof was made; log order decided");
         self.report.exchange("withdrawn", "not proven", None);
         Ok(())
@@ -294,6 +349,15 @@ impl<'n> Exchanges<'n> {
             .map(|(_, count)| count)
             .sum()
     }
+}
+
+/// A citizen number that nobody in the sample has.
+fn unknown(people: &People) -> Result<Subject, DemoError> {
+    (999_999_999_000..=999_999_999_999_i64)
+        .rev()
+        .filter_map(|number| Subject::try_from(number).ok())
+        .find(|subject| people.values().all(|records| !records.contains_key(subject)))
+        .ok_or_else(|| DemoError::Sample("every number is taken".to_owned()))
 }
 
 fn check(

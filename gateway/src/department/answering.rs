@@ -16,7 +16,7 @@ use thiserror::Error;
 
 use super::{Department, Internal, PeerMessage, PeerReply, Peers};
 use crate::budget::Account;
-use crate::document::key_card::ConsentKey;
+use crate::document::key_card::{ConsentKey, KeyCard};
 use crate::document::request::{LegalBasis, RequestError};
 use crate::document::service::Service;
 use crate::document::{CheckedRequest, Request};
@@ -129,6 +129,8 @@ pub(super) struct ReceivedRow {
     pub(super) request: Request,
     pub(super) entry: EntryId,
     pub(super) dataset: String,
+    /// The department whose key cards the dataset relies on.
+    pub(super) registrar: DepartmentId,
     /// Who it is about; in a pseudonymous exchange whoever took up the offer.
     pub(super) subject: Option<crate::subject::Subject>,
     pub(super) received: u64,
@@ -160,6 +162,7 @@ impl Stage {
                 Silence::Withdrawn => "withdrawn",
                 Silence::OverBudget => "over-budget",
                 Silence::Expired => "expired",
+                Silence::Unrecordable => "unrecordable",
             },
         }
     }
@@ -210,7 +213,7 @@ impl Department {
         let dataset = self.records().dataset(&service.dataset).map_err(Internal::from)?;
         let record = self.records().record(&dataset, subject).map_err(Internal::from)?;
         let finding =
-            if over_budget { Finding::OverBudget } else { find(&request, record.as_ref()) };
+            if over_budget { Finding::OverBudget } else { self.find(&request, record.as_ref())? };
         let now = self.now();
         let stage = match issuer::open(Arc::clone(&request), entry, finding, now) {
             Opened::AwaitingConsent(exchange) => Stage::AwaitingConsent(exchange.state().clone()),
@@ -221,6 +224,7 @@ impl Department {
             request: request.request().clone(),
             entry,
             dataset: service.dataset.clone(),
+            registrar: service.registrar,
             subject: Some(subject),
             received: now,
             stage,
@@ -313,6 +317,23 @@ impl Department {
         Ok(false)
     }
 
+    /// What the issuer finds about a question.
+    fn find(&self, request: &CheckedRequest, record: Option<&Record>) -> Result<Finding, Internal> {
+        let Some(record) = record else { return Ok(Finding::NoRecord) };
+        if let LegalBasis::Consent { key_card } = &request.request().legal_basis {
+            let card = match &record.key {
+                Some(key) => self.card_of(key)?,
+                None => None,
+            };
+            let named = |card: &KeyCard| key_card.is_none_or(|digest| card.digest() == digest);
+            if !card.as_ref().is_some_and(named) {
+                return Ok(Finding::NoKey);
+            }
+        }
+        let holds = request.query().holds(&record.values);
+        Ok(if holds { Finding::Holds } else { Finding::Fails })
+    }
+
     pub(super) fn received(&self, digest: &Digest) -> Result<Option<ReceivedRow>, Internal> {
         Ok(self.store.get(Table::Received, digest.as_bytes())?)
     }
@@ -399,6 +420,9 @@ impl Department {
         digest: &Digest,
         w: Digest,
     ) -> Result<&'static str, CitizenError> {
+        // A consent that was given is put on the chain first, so that there is something to withdraw.
+        self.citizens_row(key, digest)?;
+        self.record_consent(digest).await?;
         let row = self.citizens_row(key, digest)?;
         let consent = match &row.stage {
             Stage::Ready(state) => consent_entry(&state.ground),
@@ -432,8 +456,9 @@ impl Department {
             Some(subject) => self.records().record(&dataset, subject).map_err(Internal::from)?,
             None => None,
         };
+        let stands = self.subject_of(key)? == row.subject;
         match record {
-            Some(record) if record.key.as_ref() == Some(key) => Ok(row),
+            Some(record) if stands && record.key.as_ref() == Some(key) => Ok(row),
             _ => Err(CitizenError::Unknown),
         }
     }
@@ -457,10 +482,16 @@ impl Department {
         let Some(row) = self.received(digest)? else { return Ok(()) };
         let Stage::Consented(state) = row.stage.clone() else { return Ok(()) };
         let request = self.restore_request(&row.request).await?;
-        let exchange = Exchange::restore(request, row.entry, state);
-        let entry = self.append(exchange.content(), None).await?;
-        let ready = exchange.recorded(entry).state().clone();
-        self.replace_stage(digest, &row.stage, Stage::Ready(ready)).await
+        let next = self.put_consent(Exchange::restore(request, row.entry, state)).await?;
+        self.replace_stage(digest, &row.stage, next).await
+    }
+
+    async fn put_consent(&self, exchange: Exchange<Consented>) -> Result<Stage, Internal> {
+        match self.append(exchange.content(), None).await {
+            Ok(entry) => Ok(Stage::Ready(exchange.recorded(entry).state().clone())),
+            Err(SubmitError::Refused(rule)) => Ok(unrecordable(exchange.request().digest(), &rule)),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Moves an exchange on as far as it goes without the citizen.
@@ -491,9 +522,7 @@ impl Department {
                 exchange.expire(self.now()).ok().map(|closed| Stage::Closed(*closed.state()))
             }
             Stage::Consented(state) => {
-                let exchange = Exchange::restore(request, row.entry, state);
-                let entry = self.append(exchange.content(), None).await?;
-                Some(Stage::Ready(exchange.recorded(entry).state().clone()))
+                Some(self.put_consent(Exchange::restore(request, row.entry, state)).await?)
             }
             Stage::Ready(state) => {
                 Some(self.prove(row, Exchange::restore(request, row.entry, state)).await?)
@@ -541,6 +570,7 @@ impl Department {
             Err(SubmitError::Refused(RuleError::RecordsSuperseded { .. })) => {
                 Ok(Stage::Ready(Ready { ground: exchange.state().ground().clone() }))
             }
+            Err(SubmitError::Refused(rule)) => Ok(unrecordable(exchange.request().digest(), &rule)),
             Err(error) => Err(error.into()),
         }
     }
@@ -551,6 +581,7 @@ impl Department {
             Ok(closed) => return Ok(Stage::Closed(*closed.state())),
             Err(exchange) => exchange,
         };
+        self.publish_roots().await?;
         let (dataset, record) = self.subject_record(row)?;
         let Some(record) = record else {
             return Ok(Stage::Closed(Closed { silence: Silence::Unknown }));
@@ -603,17 +634,18 @@ impl Department {
         record: &Record,
         request: &Request,
     ) -> Result<Standing, Internal> {
-        let records = self
-            .chain()
-            .state()
+        let replica = self.chain();
+        let chain = replica.state();
+        let published = chain
             .dataset_of(&request.service)
             .and_then(|dataset| dataset.records)
+            .and_then(|entry| chain.records(&entry).map(|fact| (entry, fact.root)));
+        let (records, root) = published
             .ok_or_else(|| Internal::Damaged("its dataset has no published root".to_owned()))?;
-        Ok(Standing {
-            path: self.records().path(dataset, record)?,
-            root: self.records().root(dataset)?,
-            records,
-        })
+        // The chain's root, not the store's: between the two a change may be on its way.
+        let root = circuits::field::from_be_bytes(root.as_bytes())
+            .map_err(|error| Internal::Damaged(error.to_string()))?;
+        Ok(Standing { path: self.records().path(dataset, record)?, root, records })
     }
 
     /// Sends the answer; whether the requester took it.
@@ -639,14 +671,10 @@ impl Department {
     }
 }
 
-/// What the issuer finds about a question.
-fn find(request: &CheckedRequest, record: Option<&Record>) -> Finding {
-    let Some(record) = record else { return Finding::NoRecord };
-    let consent = matches!(request.request().legal_basis, LegalBasis::Consent { .. });
-    if consent && record.key.is_none() {
-        return Finding::NoKey;
-    }
-    if request.query().holds(&record.values) { Finding::Holds } else { Finding::Fails }
+/// The chain refused what had to be recorded, and will refuse it again.
+fn unrecordable(request: &Digest, rule: &RuleError) -> Stage {
+    tracing::warn!(%request, rule = rule.code(), "the chain refused an exchange's entry");
+    Stage::Closed(Closed { silence: Silence::Unrecordable })
 }
 
 fn consent_entry(ground: &Ground) -> Option<EntryId> {

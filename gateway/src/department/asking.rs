@@ -362,7 +362,12 @@ impl Department {
         plaintext: &[u8],
     ) -> Result<Result<VerifiedAnswer, Refusal>, Internal> {
         let (request, entry, bytes) = (Arc::clone(request), *entry, plaintext.to_vec());
-        let (subject, card) = (row.subject, row.card.clone());
+        // A card that was replaced since the question was asked is nobody's word any more.
+        let card = row.card.clone().filter(|signed| {
+            let (registrar, subject) = (signed.card.registrar, signed.card.subject);
+            self.check_card(signed, &registrar, subject).is_ok()
+        });
+        let subject = row.subject;
         let (chain, circuits) = (self.chain(), self.circuits().await?);
         let (strictness, now) = (self.shared.strictness, self.now());
         let outcome = self
@@ -426,9 +431,12 @@ impl Department {
         peers: &impl Peers,
     ) -> Result<SignedKeyCard, AskError> {
         let peer = self.peer(registrar)?;
-        let query = super::enrolment::CardQuery { subject };
+        let mut nonce = [0; 16];
+        self.random(|rng| rng.fill_bytes(&mut nonce));
+        let nonce = Nonce::from_bytes(nonce);
+        let query = super::enrolment::CardQuery { subject, nonce };
         let plaintext = canonical::to_vec(&query).expect("a card query has string keys");
-        // No request exists yet: the digest of the query itself ties the message together.
+        // No request exists yet: the digest of the query itself ties question and card together.
         let digest = Digest::of(&plaintext);
         let body = self.seal(Message::Document, &peer, digest, &plaintext)?;
         match peers.send(self, &peer, PeerMessage { path: "key-cards", body }).await? {
@@ -457,7 +465,8 @@ impl Department {
             .consent_key_of_card(&card.digest())
             .and_then(|entry| chain.consent_key(entry))
             .is_some_and(|fact| fact.registrar == *registrar && fact.replaced_by.is_none());
-        if current && card.registrar == *registrar && card.subject == subject {
+        let registrar_still = peer.is_registrar() && card.registrar == *registrar;
+        if current && registrar_still && card.subject == subject {
             Ok(card)
         } else {
             Err(AskError::KeyCardNotCurrent)

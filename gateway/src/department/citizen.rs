@@ -12,6 +12,7 @@ use super::asking::{Offer, request_digest};
 use super::{Department, Internal};
 use crate::document::Request;
 use crate::document::key_card::ConsentKey;
+use crate::exchange::issuer::ConsentError;
 use crate::exchange::verification::Note;
 use crate::store::Table;
 
@@ -118,7 +119,9 @@ impl Department {
         lock: Digest,
     ) -> Result<(Digest, &'static str), CitizenError> {
         let subject = self.subject_of(key)?.ok_or(CitizenError::Unknown)?;
-        let requester = self.peer(&offer.request.requester)?;
+        let replica = self.chain();
+        let requester = replica.state().department(&offer.request.requester);
+        let requester = requester.ok_or(CitizenError::Unknown)?;
         let digest = offer.verify(&requester.signing_key).map_err(|_| CitizenError::Unknown)?;
         if offer.request.circuit.mode() != Mode::Pseudonymous {
             return Err(CitizenError::Unknown);
@@ -126,6 +129,10 @@ impl Department {
         let entry = offer.entry;
         let (request, service) =
             self.check_request(offer.request, &entry).await.map_err(refused)?;
+        // Before anything is charged or kept: whoever has the link could else spend it for others.
+        key.public_key()
+            .verify(request.consent_message(), signature)
+            .map_err(|_| ConsentError::Signature)?;
         self.take(request, &service, entry, subject).await.map_err(refused)?;
         let state = self.consent(key, &digest, signature, lock).await?;
         Ok((digest, state))
@@ -139,11 +146,12 @@ impl Department {
 
     /// Every stored question about the holder of this key.
     fn rows_about(&self, key: &ConsentKey) -> Result<Vec<ReceivedRow>, Internal> {
-        let Some(subject) = self.subject_of(key)? else { return Ok(Vec::new()) };
+        let Some(card) = self.card_of(key)? else { return Ok(Vec::new()) };
         let mut rows = Vec::new();
         for row in self.store.scan::<ReceivedRow>(Table::Received) {
             let row = row?;
-            if row.subject == Some(subject) {
+            // A registrar's word opens only what relies on that registrar.
+            if row.subject == Some(card.subject) && row.registrar == card.registrar {
                 rows.push(row);
             }
         }

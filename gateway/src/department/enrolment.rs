@@ -25,6 +25,9 @@ const CODE_LIFETIME_SECONDS: u64 = 24 * 60 * 60;
 pub struct CardQuery {
     /// Whose card.
     pub subject: Subject,
+    /// 128 random bits: the query's digest is in the envelope's open header, and must not be guessed
+    /// from the subject.
+    pub nonce: Nonce,
 }
 
 /// A one-time code that the registrar's clerk hands to the citizen, whom they have identified.
@@ -49,6 +52,9 @@ pub enum EnrolError {
     /// The card is not a current one of the registrar that the dataset names.
     #[error(transparent)]
     Card(#[from] AskError),
+    /// No dataset here relies on the card's registrar.
+    #[error("no dataset here relies on {0}'s key cards")]
+    OtherRegistrar(DepartmentId),
     /// The card is another key's than the one that signed the message.
     #[error("the card is of another key")]
     OtherKey,
@@ -64,6 +70,7 @@ impl EnrolError {
             Self::NotARegistrar(_) => "not-a-registrar",
             Self::Code => "enrolment-code",
             Self::Card(error) => error.code(),
+            Self::OtherRegistrar(_) => "key-card-other-registrar",
             Self::OtherKey => "key-card-other-key",
             Self::Internal(_) => "internal",
         }
@@ -76,6 +83,9 @@ struct EnrolmentRow {
     /// SHA-256 of the open code, and until when it is good.
     code: Option<(Digest, u64)>,
     card: Option<SignedKeyCard>,
+    /// On its way to the chain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pending: Option<SignedKeyCard>,
 }
 
 /// What an issuer keeps of a key: whose it is.
@@ -121,6 +131,19 @@ impl Department {
         if !good {
             return Err(EnrolError::Code);
         }
+        self.settle(&mut row).await?;
+        if row.card.as_ref().is_none_or(|current| current.card.key != key) {
+            row.pending = Some(self.new_card(subject, key));
+            self.put_enrolment(subject, &row).await?;
+            self.settle(&mut row).await?;
+        }
+        let signed = row.card.clone().ok_or_else(|| Internal::Damaged("no card".to_owned()))?;
+        row.code = None;
+        self.put_enrolment(subject, &row).await?;
+        Ok(signed)
+    }
+
+    fn new_card(&self, subject: Subject, key: ConsentKey) -> SignedKeyCard {
         let mut salt = [0; 16];
         self.random(|rng| rng.fill_bytes(&mut salt));
         let card = KeyCard {
@@ -132,15 +155,21 @@ impl Department {
             valid_from: self.now(),
             salt: Nonce::from_bytes(salt),
         };
-        let replaces = row.card.as_ref().and_then(|former| {
-            self.chain().state().consent_key_of_card(&former.card.digest()).copied()
-        });
-        let content = Content::ConsentKey { card: card.digest(), replaces };
+        card.sign(&self.keys.signing)
+    }
+
+    /// Puts a card that is on its way on the chain. The card is stored before, so that a stop in
+    /// between is followed by the same entry and not by a second one.
+    async fn settle(&self, row: &mut EnrolmentRow) -> Result<(), EnrolError> {
+        let Some(signed) = row.pending.take() else { return Ok(()) };
+        let chain = self.chain();
+        let former = row.card.as_ref();
+        let replaces =
+            former.and_then(|it| chain.state().consent_key_of_card(&it.card.digest()).copied());
+        let content = Content::ConsentKey { card: signed.card.digest(), replaces };
         self.append(content, None).await.map_err(Internal::from)?;
-        let signed = card.sign(&self.keys.signing);
-        row = EnrolmentRow { code: None, card: Some(signed.clone()) };
-        self.put_enrolment(subject, &row).await?;
-        Ok(signed)
+        row.card = Some(signed);
+        Ok(())
     }
 
     /// The current card of a citizen, for a department that is about to ask about them.
@@ -169,11 +198,15 @@ impl Department {
         if card.key != *key {
             return Err(EnrolError::OtherKey);
         }
+        let mut services = self.services().await?;
+        services.retain(|service| service.registrar == registrar);
+        if services.is_empty() {
+            // Nobody here relies on this registrar, so its card opens nothing here.
+            return Err(EnrolError::OtherRegistrar(registrar));
+        }
         let mut datasets = Vec::new();
-        for service in self.services().await? {
-            if service.registrar == registrar
-                && self.set_key(&service, subject, card.key.clone()).await?
-            {
+        for service in services {
+            if self.set_key(&service, subject, card.key.clone()).await? {
                 datasets.push(service.dataset);
             }
         }
@@ -187,12 +220,15 @@ impl Department {
 
     /// Whose key this is, as far as this department was shown a card that still stands.
     pub(super) fn subject_of(&self, key: &ConsentKey) -> Result<Option<Subject>, Internal> {
+        Ok(self.card_of(key)?.map(|card| card.subject))
+    }
+
+    /// The card of a key, as far as this department was shown one that still stands.
+    pub(super) fn card_of(&self, key: &ConsentKey) -> Result<Option<KeyCard>, Internal> {
         let row: Option<KeyRow> = self.store.get(Table::KeyCards, &key.public_key().to_bytes())?;
-        Ok(row.and_then(|row| {
-            let card = &row.card.card;
-            self.check_card(&row.card, &card.registrar, card.subject)
-                .is_ok()
-                .then_some(card.subject)
+        Ok(row.map(|row| row.card).and_then(|signed| {
+            let (registrar, subject) = (signed.card.registrar, signed.card.subject);
+            self.check_card(&signed, &registrar, subject).is_ok().then_some(signed.card)
         }))
     }
 

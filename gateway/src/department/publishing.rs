@@ -34,6 +34,9 @@ pub enum PublishError {
         /// Of this build.
         ours: Digest,
     },
+    /// The circuit entry's document is not one that this software reads.
+    #[error("circuit: document {0} is not one that this software reads")]
+    Unreadable(Digest),
     /// The document is too long for the chain.
     #[error(transparent)]
     Document(#[from] chain::document::DocumentError),
@@ -74,6 +77,17 @@ impl Department {
         Ok(changed)
     }
 
+    /// Publishes every root that is stored and not published.
+    pub(super) async fn publish_roots(&self) -> Result<(), Internal> {
+        let _changing = self.changing.lock().await;
+        for service in self.services().await? {
+            let dataset = self.records().dataset(&service.dataset)?;
+            let root = self.records().root(&dataset)?;
+            self.publish_root(&dataset, root).await?;
+        }
+        Ok(())
+    }
+
     /// Publishes a dataset's root, unless it is the current one.
     pub(super) async fn publish_root(&self, dataset: &Dataset, root: Fr) -> Result<(), Internal> {
         let root = Digest::from_bytes(circuits::field::to_be_bytes(root));
@@ -85,7 +99,11 @@ impl Department {
         if current == Some(root) {
             return Ok(());
         }
-        self.append(Content::Records { root, service, previous }, None).await?;
+        // An empty tree was never published and has nothing to publish.
+        let empty = previous.is_none() && dataset.is_empty();
+        if !empty {
+            self.append(Content::Records { root, service, previous }, None).await?;
+        }
         Ok(())
     }
 
@@ -110,10 +128,13 @@ impl Department {
     /// # Errors
     /// [`PublishError`]
     pub async fn approve(&self, entry: EntryId) -> Result<EntryId, PublishError> {
-        let document = self.chain().state().ballot(&entry).map(|ballot| ballot.document);
-        if let Some(digest) = document
-            && let Some(circuit) = self.document::<CircuitDocument>(digest).await?
-        {
+        let replica = self.chain();
+        let document = replica.state().ballot(&entry).map(|ballot| ballot.document);
+        let is_circuit =
+            replica.state().circuit_ballots().any(|ballot| Some(ballot.document) == document);
+        if let Some(digest) = document.filter(|_| is_circuit) {
+            let circuit: CircuitDocument =
+                self.document(digest).await?.ok_or(PublishError::Unreadable(digest))?;
             check_circuit(&circuit)?;
         }
         let content = Content::Approval { entry };

@@ -1,3 +1,4 @@
+mod duties;
 mod network;
 
 use super::asking::{Ask, AskError, Asked};
@@ -321,4 +322,79 @@ async fn the_budget_is_charged_alike_for_known_and_unknown_subjects() {
         let refused = network.ask(below(2_000_000)).await.unwrap_err();
         assert_eq!(refused.code(), "budget-requester", "{subject}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_offer_with_a_wrong_signature_spends_nothing() {
+    let network = Network::new(0).await;
+    let (citizen, thief) = (Citizen::new(CURTIS), Citizen::new(ELIAS));
+    network.enrol(&citizen).await;
+    network.enrol(&thief).await;
+    let asked = network
+        .ask(ask(|ask| {
+            ask.as_object_mut().unwrap().remove("subject");
+        }))
+        .await
+        .unwrap();
+    let offer = network.department("welfare").offer(&asked.request).unwrap().unwrap();
+    let tax = network.department("tax");
+    let message = tax.restore_request(&offer.request).await.unwrap().consent_message();
+    let lock = withdrawal_lock(&Digest::of(b"w"));
+    let wrong = thief.private.sign(circuits::Fr::from(1));
+    let refused = tax.take_offer(&thief.key(), offer.clone(), &wrong, lock).await.unwrap_err();
+    assert_eq!(refused.code(), "consent-signature");
+    assert!(tax.received(&asked.request).unwrap().is_none());
+    let right = citizen.private.sign(message);
+    tax.take_offer(&citizen.key(), offer, &right, lock).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replaced_key_neither_consents_nor_sees_anything() {
+    let network = Network::new(0).await;
+    let citizen = Citizen::new(CURTIS);
+    network.enrol(&citizen).await;
+    let asked = network.ask(ask(|_| ())).await.unwrap();
+    let tax = network.department("tax");
+    assert_eq!(tax.pending(&citizen.key()).await.unwrap().len(), 1);
+    // The citizen enrols another key; the tax office has not been shown the new card yet.
+    let registrar = network.department("civil-registry");
+    let code = registrar.enrolment_code(citizen.subject).await.unwrap().code;
+    registrar.enrol(citizen.subject, Citizen::new(ELIAS).key(), &code).await.unwrap();
+    assert!(tax.pending(&citizen.key()).await.unwrap().is_empty());
+    let row = tax.received(&asked.request).unwrap().unwrap();
+    let request = tax.restore_request(&row.request).await.unwrap();
+    let signature = citizen.private.sign(request.consent_message());
+    let lock = withdrawal_lock(&Digest::of(b"w"));
+    let outcome = tax.consent(&citizen.key(), &asked.request, &signature, lock).await;
+    assert_eq!(outcome.unwrap_err().code(), "request-unknown");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_enrolment_code_is_good_once_for_its_citizen() {
+    let network = Network::new(0).await;
+    let (citizen, other) = (Citizen::new(CURTIS), Citizen::new(ELIAS));
+    let registrar = network.department("civil-registry");
+    let code = registrar.enrolment_code(citizen.subject).await.unwrap().code;
+    let refused = registrar.enrol(other.subject, other.key(), &code).await.unwrap_err();
+    assert_eq!(refused.code(), "enrolment-code");
+    registrar.enrol(citizen.subject, citizen.key(), &code).await.unwrap();
+    let again = registrar.enrol(citizen.subject, citizen.key(), &code).await.unwrap_err();
+    assert_eq!(again.code(), "enrolment-code");
+    let late = registrar.enrolment_code(citizen.subject).await.unwrap();
+    network.clock.advance(24 * 60 * 60 + 1);
+    let expired = registrar.enrol(citizen.subject, citizen.key(), &late.code).await.unwrap_err();
+    assert_eq!(expired.code(), "enrolment-code");
+    let tax = network.department("tax").enrolment_code(citizen.subject).await.unwrap_err();
+    assert_eq!(tax.code(), "not-a-registrar");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unapproved_copy_of_a_key_does_not_hide_the_approved_one() {
+    let network = Network::new(0).await;
+    let mut copy = circuit_document(CircuitId::IdentifiedV1);
+    copy.provenance = crate::document::circuit::Provenance::Ceremony { transcripts: Vec::new() };
+    network.department("welfare").propose_circuit(&copy).await.unwrap();
+    let circuits = network.department("welfare").circuits().await.unwrap();
+    let (id, _) = copy.key().unwrap();
+    assert_eq!(circuits[&id], circuit_document(CircuitId::IdentifiedV1));
 }

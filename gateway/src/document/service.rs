@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chain::identifier::DepartmentId;
 use circuits::encoding::Date;
 use circuits::query::Operator;
-use circuits::schema::Schema;
+use circuits::schema::{FieldType, Schema};
 use circuits::statement::CircuitId;
 use crypto::{Digest, canonical};
 use serde::{Deserialize, Serialize};
@@ -177,6 +177,14 @@ pub enum ServiceError {
         /// The operator.
         operator: String,
     },
+    /// Both of the values that the field, or its presence, can have.
+    #[error("{place}: exactly one value of {path:?} may be asked for")]
+    BothValues {
+        /// Where in the document.
+        place: String,
+        /// The field.
+        path: String,
+    },
     /// A range for a field whose type has no order.
     #[error("{place}: {path:?} has no order")]
     Unordered {
@@ -293,6 +301,12 @@ impl PermittedCondition {
                 value: value.to_string(),
                 path: self.path.clone(),
             });
+        }
+        // Either of two values, each in turn, would be the value itself.
+        let two_valued = presence || matches!(field.kind(), FieldType::Boolean);
+        if two_valued && self.operands.values().count() != 1 {
+            let (place, path) = (place.to_owned(), self.path.clone());
+            return Err(ServiceError::BothValues { place, path });
         }
         let range = matches!(
             self.operands,
@@ -422,6 +436,12 @@ pub(crate) mod tests {
                     json!({"kind": "bounded", "min": "none", "max": "sole"});
             }),
             "rule 1: \"filing_role\" has no order"
+        );
+        assert_eq!(
+            problem(|json| {
+                json["rules"][0]["conditions"][4]["operands"]["values"] = json!([true, false]);
+            }),
+            "rule 1: exactly one value of \"filed_1040\" may be asked for"
         );
         assert_eq!(
             problem(|json| json["data"]["pay"] = json!(["w2_wages_cents"])),

@@ -55,6 +55,9 @@ pub enum Silence {
     OverBudget,
     /// Nobody answered in time.
     Expired,
+    /// The chain refused the consent or the proof, for instance because another department had spent
+    /// the request.
+    Unrecordable,
 }
 
 /// The citizen is asked.
@@ -190,7 +193,7 @@ pub fn open(
         Finding::OverBudget => closed(exchange, Silence::OverBudget),
         Finding::NoRecord => closed(exchange, Silence::Unknown),
         Finding::Fails if statutory => closed(exchange, Silence::Unsatisfied),
-        Finding::Holds | Finding::NoKey if statutory => {
+        Finding::Holds if statutory => {
             Opened::Ready(exchange.map(|()| Ready { ground: Ground::Statutory { service } }))
         }
         Finding::NoKey => closed(exchange, Silence::Unknown),

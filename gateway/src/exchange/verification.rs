@@ -65,6 +65,8 @@ pub struct ProofFact {
     pub request: EntryId,
     /// The consent, or the service.
     pub basis: EntryId,
+    /// Whether the chain took the basis for a service, and so nobody consented.
+    pub statutory: bool,
     /// The `records` entry.
     pub records: EntryId,
 }
@@ -402,6 +404,9 @@ fn recorded(
         record: fact.record,
         request: *question.entry,
         basis,
+        // Else an issuer could name its service where a consent should stand, and withdrawal would
+        // have nothing to hold on to.
+        statutory: matches!(request.legal_basis, LegalBasis::Statutory { .. }),
         records: answer.records,
     };
     if fact != expected {

@@ -95,7 +95,6 @@ impl Peers for Direct {
 /// The network.
 pub(crate) struct Network {
     folder: TempDir,
-    pub(crate) genesis: Arc<Genesis>,
     pub(crate) clock: Arc<StoppedClock>,
     pub(crate) shared: Shared,
     pub(crate) peers: Direct,
@@ -173,7 +172,7 @@ impl Network {
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
             strictness: Strictness { production: false },
         };
-        let mut network = Self { folder, genesis, clock, shared, peers: Direct::default() };
+        let mut network = Self { folder, clock, shared, peers: Direct::default() };
         for name in DEPARTMENTS {
             network.start(name);
         }

@@ -1,0 +1,126 @@
+//! The main job over the real binary: what a person who runs the README's first command gets.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+fn proofgate(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_proofgate"))
+        .args(arguments)
+        .output()
+        .expect("the binary was built for this test")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).expect("the command prints UTF-8")
+}
+
+fn json(output: &Output) -> Value {
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    serde_json::from_slice(&output.stdout).expect("one JSON object on standard output")
+}
+
+fn path(path: &Path) -> &str {
+    path.to_str().expect("temporary folders have UTF-8 names")
+}
+
+#[test]
+fn the_demo_plays_the_main_job_and_its_chain_audits() {
+    let folder = tempfile::tempdir().unwrap();
+    let network = folder.path().join("network");
+    let demo = proofgate(&["demo", "--json", "--dir", path(&network)]);
+    let facts = json(&demo);
+
+    let results: Vec<(&str, &str)> = facts["exchanges"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| (it["name"].as_str().unwrap(), it["result"].as_str().unwrap()))
+        .collect();
+    assert_eq!(
+        results,
+        [
+            ("identified: wages", "verified"),
+            ("identified: home and age", "verified"),
+            ("pseudonymous", "verified"),
+            ("pseudonymous", "verified"),
+            ("pseudonymous", "verified"),
+            ("not proven: not met", "not proven"),
+            ("not proven: refused", "not proven"),
+            ("not proven: unknown", "not proven"),
+            ("statutory", "verified"),
+            ("withdrawn", "not proven"),
+        ]
+    );
+    assert_eq!(facts["chain"]["audit"], "ok");
+    let entries = &facts["chain"]["entries"];
+    for (kind, count) in [
+        ("circuit", 2),
+        ("approval", 8),
+        ("service", 4),
+        ("consent-key", 3),
+        ("request", 10),
+        ("consent", 6),
+        ("withdrawal", 1),
+        ("proof", 6),
+    ] {
+        assert_eq!(entries[kind], count, "{kind}");
+    }
+    assert_eq!(facts["circuits"]["identified/v1"]["public_inputs"], 4);
+    assert!(facts["circuits"]["identified/v1"]["constraints"].as_u64().unwrap() <= 5_000);
+    assert!(facts["circuits"]["pseudonymous/v1"]["constraints"].as_u64().unwrap() <= 13_000);
+
+    // The narration names no citizen's number or wages.
+    let narration = text(&demo.stderr);
+    assert!(narration.contains("Offline audit"), "{narration}");
+    let records = include_str!("../gateway/data/tax.csv");
+    for record in records.lines().skip(1) {
+        let subject = record.split(',').next().unwrap();
+        assert!(!narration.contains(subject), "the narration names a citizen");
+    }
+
+    let genesis = network.join("genesis.json");
+    let chain = network.join("chain");
+    let audit = json(&proofgate(&[
+        "audit",
+        "--json",
+        "--genesis",
+        path(&genesis),
+        "--chain",
+        path(&chain),
+    ]));
+    assert_eq!(audit["log_root"], facts["chain"]["log_root"]);
+    assert_eq!(audit["height"], facts["chain"]["height"]);
+
+    // The same chain is not another network's.
+    let mut facts: Value = serde_json::from_slice(&std::fs::read(&genesis).unwrap()).unwrap();
+    facts["nonce"] = Value::from("00".repeat(32));
+    let other = folder.path().join("other.json");
+    std::fs::write(&other, facts.to_string()).unwrap();
+    let refused = proofgate(&["audit", "--genesis", path(&other), "--chain", path(&chain)]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(text(&refused.stderr).starts_with("proofgate: "), "{}", text(&refused.stderr));
+
+    // A folder that is in use is not touched.
+    let again = proofgate(&["demo", "--dir", path(&network)]);
+    assert_eq!(again.status.code(), Some(1));
+    assert!(text(&again.stderr).contains("not empty"), "{}", text(&again.stderr));
+}
+
+#[test]
+fn the_circuits_of_the_build_are_the_pinned_ones() {
+    let listed = json(&proofgate(&["circuits", "--json"]));
+    for (index, pin) in [
+        include_str!("../circuits/pins/identified-v1.json"),
+        include_str!("../circuits/pins/pseudonymous-v1.json"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let pin: Value = serde_json::from_str(pin).unwrap();
+        for member in ["circuit", "constraints", "public_inputs", "r1cs_sha256"] {
+            assert_eq!(listed[index][member], pin[member], "{member}");
+        }
+    }
+}
