@@ -232,7 +232,8 @@ impl<'n> Exchanges<'n> {
             })
             .await?;
         self.network.department("tax").refuse(&eligible.key(), &refused.request).await?;
-        let unknown = self.ask_briefly(&self.unknown, |_| ()).await?;
+        let unknown = self.unknown;
+        let unknown = self.ask_briefly(&unknown, |_| ()).await?;
         let asked = [("not met", unmet), ("refused", refused), ("unknown", unknown)];
         for (_, asked) in &asked {
             self.prove("tax", asked).await?;
