@@ -12,6 +12,10 @@ use tlog_tiles::tlog;
 
 use crate::entry::Entry;
 
+mod tile;
+
+pub use tile::{TILE_WIDTH, TilePath, TilePathError, root};
+
 /// Why a proof about the log was not made or does not hold.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
@@ -30,6 +34,12 @@ pub enum LogError {
         /// Its place in the stored order.
         index: u64,
     },
+    /// A stored entry is missing.
+    #[error("entry {index} is missing")]
+    EntryMissing {
+        /// Its index in the log.
+        index: u64,
+    },
     /// The proof does not lead to the root.
     #[error("the proof does not lead to the root")]
     Proof,
@@ -41,6 +51,7 @@ impl LogError {
         match self {
             Self::OutOfRange { .. } => "log-out-of-range",
             Self::HashMissing { .. } => "log-hash-missing",
+            Self::EntryMissing { .. } => "log-entry-missing",
             Self::Proof => "log-proof",
         }
     }
