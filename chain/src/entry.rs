@@ -20,7 +20,7 @@ use crate::identifier::{DepartmentId, EntryId, NetworkId, SLUG_BYTES};
 
 mod content;
 
-pub use content::{Content, Kind, withdrawal_lock};
+pub use content::{Content, Kind, request_digest, salted_digest, withdrawal_lock};
 
 /// Number of references an entry has room for.
 pub const REFERENCES: usize = 3;
@@ -70,6 +70,11 @@ impl Entry {
     /// Who says it.
     pub const fn author(&self) -> &DepartmentId {
         &self.author
+    }
+
+    /// The author's signature.
+    pub const fn signature(&self) -> &Signature {
+        &self.signature
     }
 
     /// `labelled(network ‖ content ‖ author)`: equal for two signatures over the same content, so that an

@@ -9,6 +9,8 @@ use super::REFERENCES;
 use crate::codec::DecodeError;
 use crate::identifier::EntryId;
 
+const REQUEST_LABEL: &str = "proofgate/v1/request";
+const SALTED_LABEL: &str = "proofgate/v1/salted";
 const WITHDRAWAL_LOCK_LABEL: &str = "proofgate/v1/withdrawal-lock";
 
 /// `lock = SHA-256(label ‖ w)`, labelled and length-prefixed.
@@ -16,6 +18,19 @@ const WITHDRAWAL_LOCK_LABEL: &str = "proofgate/v1/withdrawal-lock";
 /// The lock in a `consent` entry, which only the wallet that drew the 32 random bytes `w` can open.
 pub fn withdrawal_lock(w: &Digest) -> Digest {
     Digest::labelled(WITHDRAWAL_LOCK_LABEL, &[w.as_bytes()])
+}
+
+/// `labelled("proofgate/v1/request", digest of the request document)`: what a `request` entry holds. The
+/// document covers a nonce of 128 random bits.
+pub fn request_digest(document: &Digest) -> Digest {
+    Digest::labelled(REQUEST_LABEL, &[document.as_bytes()])
+}
+
+/// `labelled("proofgate/v1/salted", kind ‖ salt ‖ digest)`: what a `consent-key`, `consent`, `proof` or
+/// `payload-sent` entry holds. `salt` is 32 random bytes, kept by those who may open it.
+pub fn salted_digest(kind: Kind, salt: &Digest, digest: &Digest) -> Digest {
+    let parts: [&[u8]; 3] = [kind.as_str().as_bytes(), salt.as_bytes(), digest.as_bytes()];
+    Digest::labelled(SALTED_LABEL, &parts)
 }
 
 macro_rules! kinds {

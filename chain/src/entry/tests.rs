@@ -110,6 +110,17 @@ fn the_format_is_frozen() {
 }
 
 #[test]
+fn the_labels_of_digests_are_frozen() {
+    let (a, b) = (Digest::of(b"a"), Digest::of(b"b"));
+    let labelled = Digest::labelled("proofgate/v1/request", &[a.as_bytes()]);
+    assert_eq!(request_digest(&a), labelled);
+    let parts: [&[u8]; 3] = [b"payload-sent", a.as_bytes(), b.as_bytes()];
+    let labelled = Digest::labelled("proofgate/v1/salted", &parts);
+    assert_eq!(salted_digest(Kind::PayloadSent, &a, &b), labelled);
+    assert_ne!(salted_digest(Kind::Consent, &a, &b), labelled);
+}
+
+#[test]
 fn kinds_are_frozen() {
     let names: Vec<_> = Kind::ALL.iter().map(|kind| (kind.byte(), kind.as_str())).collect();
     assert_eq!(
