@@ -9,6 +9,7 @@
 //! roots, and the indexes made from them. The block at the marked height must have the marked hash.
 //!
 //! ```text
+//! folder/lock        held by the process that has the folder open
 //! folder/mark        the last block that may have been acknowledged
 //! folder/sled/…      blocks, entries, ids, log hashes, documents
 //! ```
@@ -47,6 +48,8 @@ pub use mark::Mark;
 
 use mark::MarkFile;
 use trees::Trees;
+#[cfg(test)]
+pub(crate) use trees::open_sled;
 
 /// The format of chain folders that this version reads and writes.
 pub const STORE_FORMAT: u32 = 1;
@@ -75,7 +78,7 @@ impl Reader {
             let missing = io::Error::new(io::ErrorKind::NotFound, "there is no chain here");
             return Err(OpenError::file(&path, &missing));
         }
-        let trees = open_trees(folder)?;
+        let trees = Trees::open(folder)?;
         match trees.meta()? {
             Some((STORE_FORMAT, _)) => Ok(Self { trees }),
             other => {
@@ -269,7 +272,7 @@ pub fn read_mark(folder: &Path) -> Result<Option<Mark>, OpenError> {
     MarkFile::read(folder)
 }
 
-/// Writes a chain folder. There is one per folder: sled holds a lock.
+/// Writes a chain folder. There is one per folder, which it locks.
 #[derive(Debug)]
 pub struct Store {
     reader: Reader,
@@ -291,8 +294,8 @@ impl Store {
         boundary: Arc<dyn Boundary>,
     ) -> Result<(Self, Replica), OpenError> {
         std::fs::create_dir_all(folder).map_err(|error| OpenError::file(folder, &error))?;
-        let mut mark = open_mark(folder, &genesis)?;
-        let trees = open_trees(folder)?;
+        let mark = open_mark(folder, &genesis)?;
+        let trees = Trees::open(folder)?;
         open_meta(folder, &trees, &genesis, mark.mark())?;
         let file =
             Trees::file(folder).map_err(|error| OpenError::file(&Trees::path(folder), &error))?;
@@ -300,21 +303,15 @@ impl Store {
         let replica = reader.replay(genesis)?;
         let tip = replica.tip();
         reader.check_mark(mark.mark(), tip)?;
-        if mark.mark().height < tip.height {
-            // The process ended between the commit and the mark. The block may not have reached the disk.
-            reader
-                .trees
-                .flush()
-                .and_then(|()| file.sync_all())
-                .map_err(|error| OpenError::file(&Trees::path(folder), &error))?;
-            let marked = reader
-                .header(tip.height)?
-                .map(|(header, certificate)| mark_of(&header, certificate.round()));
-            let marked = marked.ok_or(StoreError::Missing { tree: "block", key: tip.height })?;
-            mark.set(marked, &Direct).map_err(|(_, error)| OpenError::file(folder, &error))?;
-        }
         let syncs = Arc::default();
-        Ok((Self { reader, file, mark, boundary, syncs, stopped: false }, replica))
+        let mut store = Self { reader, file, mark, boundary, syncs, stopped: false };
+        if store.mark().height < tip.height {
+            // The process ended between the commit and the mark, and the block may not be on the disk.
+            let missing = StoreError::Missing { tree: "block", key: tip.height };
+            let (header, certificate) = store.reader.header(tip.height)?.ok_or(missing)?;
+            store.make_durable(mark_of(&header, certificate.round()))?;
+        }
+        Ok((store, replica))
     }
 
     /// What reads the same folder.
@@ -345,18 +342,25 @@ impl Store {
         if (header.height, header.previous) != (last.height + 1, last.block) {
             return Err(StoreError::NotNext { last: last.height, got: header.height });
         }
+        let mark = mark_of(header, block.block().certificate.round());
         self.stopped = true;
         let trees = self.reader.trees.clone();
         self.cross(Step::Commit, &mut || trees.commit(block, documents))?;
+        self.make_durable(mark)?;
+        self.stopped = false;
+        Ok(())
+    }
+
+    /// Everything committed reaches the disk, and then the mark that says so. Recovery takes the same steps
+    /// as an append.
+    fn make_durable(&mut self, mark: Mark) -> Result<(), StoreError> {
+        let (trees, file) = (&self.reader.trees, &self.file);
         self.cross(Step::Flush, &mut || trees.flush())?;
-        let file = &self.file;
         self.cross(Step::SyncStore, &mut || file.sync_all())?;
-        let mark = mark_of(header, block.block().certificate.round());
         self.mark
             .set(mark, &*self.boundary)
             .map_err(|(step, error)| StoreError::Append { step, reason: error.to_string() })?;
         self.syncs.fetch_add(1, Ordering::Relaxed);
-        self.stopped = false;
         Ok(())
     }
 
@@ -384,11 +388,6 @@ fn mark_of(header: &Header, round: u32) -> Mark {
         log_size: header.log_size,
         log_root: header.log_root,
     }
-}
-
-fn open_trees(folder: &Path) -> Result<Trees, OpenError> {
-    let path = Trees::path(folder);
-    Trees::open(folder).map_err(|error| OpenError::file(&path, &io::Error::other(error)))
 }
 
 /// The mark of the folder. A new folder gets its mark before its first block can be written.

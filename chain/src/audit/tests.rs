@@ -2,7 +2,7 @@ use super::*;
 use crate::contract::Network;
 use crate::document::Document;
 use crate::entry::{Content, Entry};
-use crate::store::forge;
+use crate::store::{forge, open_sled};
 
 /// A chain with a dataset, an answered request and a few others, in seven blocks.
 struct Chain {
@@ -240,7 +240,7 @@ fn a_document_changed_on_the_disk_is_caught() {
     let folder = tempfile::tempdir().unwrap();
     forge(folder.path(), chain.network.genesis(), &chain.blocks, &chain.documents).unwrap();
     let write = |document: &Document| {
-        let db = sled::open(folder.path().join("sled")).unwrap();
+        let db = open_sled(&folder.path().join("sled")).unwrap();
         let key = *Network::document("service").digest();
         db.open_tree("documents").unwrap().insert(key.as_bytes(), document.as_bytes()).unwrap();
     };

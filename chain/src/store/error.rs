@@ -93,6 +93,12 @@ pub enum OpenError {
         /// What the operating system or sled said.
         reason: String,
     },
+    /// Another process has the folder open.
+    #[error("{path} is open in another process")]
+    Locked {
+        /// The folder.
+        path: String,
+    },
     /// Written by another version of the store.
     #[error("the store has format {got}, this version reads {expected}")]
     Format {
@@ -149,6 +155,7 @@ impl OpenError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::File { .. } => "store-file",
+            Self::Locked { .. } => "store-locked",
             Self::Format { .. } => "store-format",
             Self::Network => "store-network",
             Self::MarkMissing => "mark-missing",

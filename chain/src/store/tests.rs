@@ -160,6 +160,37 @@ fn survives(step: Step, fault: Fault, power_cut: bool) {
 }
 
 #[test]
+fn recovery_may_fail_and_be_tried_again() {
+    for step in &Step::ALL[1..] {
+        for fault in Fault::ALL {
+            let row = format!("{step}, {fault:?}");
+            let mut world = World::new();
+            drop(world.open());
+            let boundary = world.boundary();
+            boundary.sync_all();
+            let mut open = world.open_with(boundary.clone());
+            world.append(&mut open, 1).unwrap();
+            boundary.plan(Step::Flush, Fault::CrashAfter);
+            assert!(world.append(&mut open, 1).is_err(), "{row}");
+            drop(open);
+
+            // The second block is committed and not marked.
+            let boundary = world.boundary();
+            boundary.plan(*step, fault);
+            let (path, genesis) = (world.path(), world.network.genesis());
+            let opened = Store::open(&path, genesis, boundary.clone()).map(|_| ());
+            let finished = (*step, fault) == (Step::SyncMark, Fault::CrashAfter);
+            assert_eq!(opened.is_ok(), finished, "{row}");
+            let mut open = world.reopen();
+            assert_eq!(open.replica.tip().height, 2, "{row}");
+            world.append(&mut open, 1).unwrap();
+            drop(open);
+            world.reopen();
+        }
+    }
+}
+
+#[test]
 fn a_block_that_does_not_follow_is_refused_and_stops_nothing() {
     let mut world = World::new();
     let mut open = world.open();
@@ -178,7 +209,7 @@ fn a_block_that_does_not_follow_is_refused_and_stops_nothing() {
 fn one_process_at_a_time_writes_a_folder() {
     let world = World::new();
     let open = world.open();
-    assert_eq!(world.refusal(), "store-file");
+    assert_eq!(world.refusal(), "store-locked");
     drop(open);
     assert_eq!(world.refusal(), "ok");
 }

@@ -12,15 +12,17 @@
 //! Integers are 8 bytes, big-endian. Every value stays far below the size from which sled would put it into
 //! a file of its own, which is not synced with the others.
 
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use crypto::Digest;
 use sled::Transactional as _;
 use sled::transaction::{ConflictableTransactionError, TransactionError};
 
-use super::error::StoreError;
+use super::error::{OpenError, StoreError};
 use crate::block::{Block, Certificate, CertifiedBlock, HEADER_BYTES, Header};
 use crate::codec::DecodeError;
 use crate::document::{Document, Documents};
@@ -32,6 +34,9 @@ use crate::replica::Accepted;
 /// Memory that sled may use for its cache.
 const CACHE_BYTES: u64 = 64 * 1024 * 1024;
 const FOLDER_NAME: &str = "sled";
+const LOCK_NAME: &str = "lock";
+/// How long sled's threads may hold on to its file after its handles are dropped.
+const RELEASE_TIME: Duration = Duration::from_secs(5);
 
 const FORMAT_KEY: &str = "format";
 const NETWORK_KEY: &str = "network";
@@ -46,6 +51,8 @@ pub(super) struct Trees {
     hashes: sled::Tree,
     documents: sled::Tree,
     meta: sled::Tree,
+    /// Held as long as the trees are.
+    _lock: Arc<File>,
 }
 
 impl Trees {
@@ -54,20 +61,23 @@ impl Trees {
         folder.join(FOLDER_NAME)
     }
 
-    pub(super) fn open(folder: &Path) -> Result<Self, sled::Error> {
-        let db = sled::Config::new()
-            .path(Self::path(folder))
-            .cache_capacity(CACHE_BYTES)
-            .flush_every_ms(None) // one writer, which says when
-            .open()?;
-        Ok(Self {
-            blocks: db.open_tree("blocks")?,
-            entries: db.open_tree("entries")?,
-            ids: db.open_tree("ids")?,
-            hashes: db.open_tree("hashes")?,
-            documents: db.open_tree("documents")?,
-            meta: db.open_tree("meta")?,
-            db,
+    pub(super) fn open(folder: &Path) -> Result<Self, OpenError> {
+        let lock = Arc::new(lock(folder)?);
+        let open = || {
+            let db = open_sled(&Self::path(folder))?;
+            Ok(Self {
+                blocks: db.open_tree("blocks")?,
+                entries: db.open_tree("entries")?,
+                ids: db.open_tree("ids")?,
+                hashes: db.open_tree("hashes")?,
+                documents: db.open_tree("documents")?,
+                meta: db.open_tree("meta")?,
+                db,
+                _lock: lock,
+            })
+        };
+        open().map_err(|error: sled::Error| {
+            OpenError::file(&Self::path(folder), &io::Error::other(error))
         })
     }
 
@@ -216,6 +226,40 @@ impl Hashes for Trees {
         // An unreadable hash is as good as missing: the proof that wants it is not made.
         let value = self.hashes.get(index.to_be_bytes()).ok()??;
         value.as_ref().try_into().ok().map(Digest::from_bytes)
+    }
+}
+
+/// Locks the folder for this process.
+fn lock(folder: &Path) -> Result<File, OpenError> {
+    let path = folder.join(LOCK_NAME);
+    let file = File::create(&path).map_err(|error| OpenError::file(&path, &error))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => {
+            Err(OpenError::Locked { path: folder.display().to_string() })
+        }
+        Err(TryLockError::Error(error)) => Err(OpenError::file(&path, &error)),
+    }
+}
+
+/// Opens sled. Its threads may hold its own lock for a moment after the last handle was dropped; whoever has
+/// the folder's lock waits for them.
+pub(crate) fn open_sled(path: &Path) -> Result<sled::Db, sled::Error> {
+    let deadline = Instant::now() + RELEASE_TIME;
+    loop {
+        let opened = sled::Config::new()
+            .path(path)
+            .cache_capacity(CACHE_BYTES)
+            .flush_every_ms(None) // one writer, which says when
+            .open();
+        match opened {
+            Err(sled::Error::Io(error))
+                if error.kind() == io::ErrorKind::Other && Instant::now() < deadline =>
+            {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            opened => return opened,
+        }
     }
 }
 

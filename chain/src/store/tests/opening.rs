@@ -16,7 +16,7 @@ fn world() -> World {
 
 /// Changes a tree of the closed folder.
 fn edit(world: &World, tree: &str, change: impl FnOnce(&sled::Tree)) {
-    let db = sled::open(world.path().join("sled")).unwrap();
+    let db = open_sled(&world.path().join("sled")).unwrap();
     change(&db.open_tree(tree).unwrap());
 }
 
