@@ -26,7 +26,7 @@ use crate::rules::RuleError;
 use crate::store::{Boundary, Direct, OpenError, Reader, Store, StoreError, TipError};
 use crate::time::{Clock, SystemClock};
 
-/// Entries that may be pending before submitters are told to come back.
+/// Entries that may wait in the queue before submitters are told to come back: 16 blocks of 256.
 const QUEUE_ENTRIES: usize = 4_096;
 /// How long a submitter waits before it is told that the outcome is unknown.
 const SUBMIT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -46,6 +46,8 @@ pub struct LocalLedgerOptions {
     pub clock: Arc<dyn Clock>,
     /// How many entries share a block.
     pub batching: Batching,
+    /// Entries that may wait in the queue before submitters are told to come back.
+    pub queue: usize,
     /// How long a submitter waits before it is told that the outcome is unknown.
     pub timeout: Duration,
     /// Blocks that peers know. The store must have them, or nothing is signed.
@@ -69,6 +71,7 @@ impl LocalLedgerOptions {
             key,
             clock: Arc::new(SystemClock),
             batching: Batching::default(),
+            queue: QUEUE_ENTRIES,
             timeout: SUBMIT_TIMEOUT,
             known: Vec::new(),
             boundary: Arc::new(Direct),
@@ -187,7 +190,7 @@ impl LocalLedger {
             batching: options.batching,
             shared: Arc::clone(&shared),
         };
-        let (queue, jobs) = sync_channel(QUEUE_ENTRIES);
+        let (queue, jobs) = sync_channel(options.queue);
         let thread = std::thread::Builder::new()
             .name("chain-writer".to_owned())
             .spawn(move || writer.run(&jobs))

@@ -53,14 +53,6 @@ pub enum RuleError {
         /// The entry it names.
         entry: EntryId,
     },
-    /// The author has approved it before.
-    #[error("{author} has approved {entry} before")]
-    ApprovedBefore {
-        /// The author.
-        author: DepartmentId,
-        /// The approved entry.
-        entry: EntryId,
-    },
     /// The author is no registrar.
     #[error("{author} is no registrar")]
     NotARegistrar {
@@ -172,12 +164,6 @@ pub enum RuleError {
     /// What was received is not what was sent.
     #[error("the commitment received is not the commitment sent")]
     CommitmentMismatch,
-    /// The payload has been received before.
-    #[error("payload {sent} has been received before")]
-    ReceivedBefore {
-        /// The `payload-sent` entry.
-        sent: EntryId,
-    },
 }
 
 impl RuleError {
@@ -195,7 +181,6 @@ impl RuleError {
             Self::ReplacedNotCurrent => "replaced-not-current",
             Self::ReplacedByAnother => "replaced-by-another",
             Self::ApprovedUnknown { .. } => "approved-unknown",
-            Self::ApprovedBefore { .. } => "approved-before",
             Self::NotARegistrar { .. } => "not-a-registrar",
             Self::CardRepeated => "card-repeated",
             Self::ServiceUnknown { .. } => "service-unknown",
@@ -218,7 +203,6 @@ impl RuleError {
             Self::PayloadUnknown { .. } => "payload-unknown",
             Self::NotTheRecipient { .. } => "not-the-recipient",
             Self::CommitmentMismatch => "commitment-mismatch",
-            Self::ReceivedBefore { .. } => "received-before",
         }
     }
 }

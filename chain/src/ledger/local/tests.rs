@@ -137,6 +137,56 @@ async fn whatever_fails_the_submitter_is_told_unknown_and_may_submit_again() {
     }
 }
 
+/// Holds every commit until the test lets it go on.
+#[derive(Debug)]
+struct Gate {
+    reached: std::sync::mpsc::Sender<()>,
+    opened: std::sync::Mutex<std::sync::mpsc::Receiver<()>>,
+}
+
+impl Boundary for Gate {
+    fn cross(
+        &self,
+        step: Step,
+        action: &mut dyn FnMut() -> std::io::Result<()>,
+    ) -> std::io::Result<()> {
+        if step == Step::Commit {
+            self.reached.send(()).unwrap();
+            self.opened.lock().unwrap().recv().unwrap();
+        }
+        action()
+    }
+}
+
+#[tokio::test]
+async fn a_full_queue_refuses_and_loses_nothing() {
+    let local = Local::new();
+    let (reached, writing) = std::sync::mpsc::channel();
+    let (open, opened) = std::sync::mpsc::channel();
+    let mut options = local.options();
+    options.boundary = Arc::new(Gate { reached, opened: opened.into() });
+    options.queue = 1;
+    let ledger = Arc::new(LocalLedger::open(options).unwrap());
+    let [a, b, c] = ["a", "b", "c"].map(|name| local.network.request(0, name));
+    let submit = |entry: crate::entry::Entry| {
+        let ledger = Arc::clone(&ledger);
+        tokio::spawn(async move { ledger.submit(entry.into()).await })
+    };
+    let first = submit(a);
+    tokio::task::yield_now().await;
+    writing.recv().unwrap(); // the first is being written, the queue is empty
+    let second = submit(b);
+    tokio::task::yield_now().await;
+    assert_eq!(ledger.health().await.pending, 1);
+    assert_eq!(ledger.submit(c.into()).await, Err(SubmitError::Busy));
+    for _ in 0..3 {
+        open.send(()).unwrap();
+    }
+    first.await.unwrap().unwrap();
+    second.await.unwrap().unwrap();
+    assert_eq!(ledger.submit(c.into()).await.unwrap().index, 2);
+}
+
 #[tokio::test]
 async fn a_stopped_ledger_says_why() {
     let local = Local::new();
