@@ -11,7 +11,10 @@ pub mod verification;
 
 use std::sync::Arc;
 
+use chain::entry::{Kind, salted_digest};
 use chain::identifier::EntryId;
+use crypto::commitment::Salted;
+use crypto::{Digest, canonical};
 use serde::{Deserialize, Serialize};
 
 use crate::document::{CheckedRequest, Request};
@@ -28,6 +31,13 @@ pub struct RequestMessage {
     /// Who it is about; absent in a pseudonymous request, whose citizen comes by themself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject: Option<Subject>,
+}
+
+/// What an entry of this kind holds for a document that only those with the salt may know.
+pub fn salted_entry<T: Serialize>(kind: Kind, salted: &Salted<T>) -> Digest {
+    let document = canonical::digest(&salted.document)
+        .expect("documents behind entries have string keys and no floats");
+    salted_digest(kind, &Digest::from_bytes(*salted.salt.as_bytes()), &document)
 }
 
 /// One exchange in state `S`.

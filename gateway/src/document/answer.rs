@@ -71,9 +71,6 @@ pub struct ProofRecord {
     pub proof: Digest,
 }
 
-/// Label of the `proof` entry's salted commitment.
-pub const PROOF_LABEL: &str = "proofgate/v1/proof";
-
 /// A field element in documents: 64 lower-case hexadecimal digits, big-endian, below the modulus.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]

@@ -315,9 +315,9 @@ impl CheckedRequest {
         circuits::eddsa::consent_message(self.element(), self.query_commitment)
     }
 
-    /// Digest of the request's chain entry: labelled, so that it is of no other kind.
+    /// What the request's entry on the chain holds.
     pub fn entry_digest(&self) -> Digest {
-        Digest::labelled("proofgate/v1/request", &[self.digest.as_bytes()])
+        chain::entry::request_digest(&self.digest)
     }
 }
 

@@ -6,7 +6,7 @@
 //!       └─ Closed   (every way to silence, with the reason that only issuer and citizen see)
 //! ```
 
-use chain::entry::{Content, withdrawal_lock};
+use chain::entry::{Content, Kind, withdrawal_lock};
 use chain::identifier::EntryId;
 use circuits::eddsa::{PublicKey, Signature};
 use circuits::groth16::{KeyId, Proof};
@@ -15,13 +15,10 @@ use crypto::{Digest, canonical};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::Exchange;
-use crate::document::answer::{Answer, ElementHex, Evidence, PROOF_LABEL, ProofRecord};
+use super::{Exchange, salted_entry};
+use crate::document::answer::{Answer, ElementHex, Evidence, ProofRecord};
 use crate::document::request::LegalBasis;
 use crate::document::{CheckedRequest, VERSION};
-
-/// Label of the `consent` entry's salted commitment.
-const CONSENT_LABEL: &str = "proofgate/v1/consent";
 
 /// What the issuer found when it looked. Known only to the issuer and, once they ask, the citizen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -264,11 +261,7 @@ impl Exchange<AwaitingConsent> {
 impl Exchange<Consented> {
     /// What the `consent` entry says.
     pub fn content(&self) -> Content {
-        let record = self
-            .state
-            .consent
-            .commit(CONSENT_LABEL)
-            .expect("a consent record has string keys and integers only");
+        let record = salted_entry(Kind::Consent, &self.state.consent);
         Content::Consent { record, lock: self.state.lock, request: self.entry }
     }
 
@@ -358,11 +351,7 @@ impl Proved {
 impl Exchange<Proved> {
     /// What the `proof` entry says.
     pub fn content(&self) -> Content {
-        let record = self
-            .state
-            .record
-            .commit(PROOF_LABEL)
-            .expect("a proof record has string keys and integers only");
+        let record = salted_entry(Kind::Proof, &self.state.record);
         let basis = match &self.state.ground {
             Ground::Consent { entry, .. } => *entry,
             Ground::Statutory { service } => *service,

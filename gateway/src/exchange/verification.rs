@@ -4,6 +4,7 @@
 //! consent is checked under the registrar's card. The answer itself is believed in nothing. Each
 //! duty is a function of its own with a [`Refusal`] of its own, in the order of their cost.
 
+use chain::entry::Kind;
 use chain::identifier::{DepartmentId, EntryId};
 use circuits::Fr;
 use circuits::eddsa::Signature;
@@ -15,7 +16,8 @@ use crypto::{Digest, canonical};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::document::answer::{Answer, ElementHex, Evidence, PROOF_LABEL, ProofRecord};
+use super::salted_entry;
+use crate::document::answer::{Answer, ElementHex, Evidence, ProofRecord};
 use crate::document::circuit::{CircuitDocument, Provenance};
 use crate::document::key_card::KeyCard;
 use crate::document::request::LegalBasis;
@@ -418,9 +420,12 @@ fn recorded(
         inputs: inputs.iter().copied().map(ElementHex).collect(),
         proof: Digest::of(&proof.to_bytes()),
     };
-    Salted { salt: answer.proof_salt.clone(), document: record }
-        .verify(PROOF_LABEL, &fact.record)
-        .map_err(|_| Refusal::ProofRecord)
+    let salted = Salted { salt: answer.proof_salt.clone(), document: record };
+    if salted_entry(Kind::Proof, &salted).ct_eq(&fact.record) {
+        Ok(())
+    } else {
+        Err(Refusal::ProofRecord)
+    }
 }
 
 fn notes(question: Question<'_>, provenance: &Provenance) -> Vec<Note> {

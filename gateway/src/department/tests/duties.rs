@@ -14,10 +14,10 @@ use crate::document::answer::{Answer, Evidence, ProofRecord};
 use crate::document::circuit::Provenance;
 use crate::document::key_card::KeyCard;
 use crate::document::{CheckedRequest, VERSION};
-use crate::exchange::proving;
 use crate::exchange::verification::{
     ChainFacts, CircuitFact, ProofFact, Question, RecordsFact, verify,
 };
+use crate::exchange::{proving, salted_entry};
 use crate::subject::Subject;
 use chain::identifier::EntryId;
 use chain::time::Timestamp;
@@ -101,7 +101,7 @@ impl Case {
         };
         let salted =
             crypto::commitment::Salted { salt: self.answer.proof_salt.clone(), document: record };
-        self.facts.proof.record = salted.commit(crate::document::answer::PROOF_LABEL).unwrap();
+        self.facts.proof.record = salted_entry(chain::entry::Kind::Proof, &salted);
     }
 }
 
