@@ -16,3 +16,4 @@ pub mod prover;
 pub mod records;
 pub mod store;
 pub mod subject;
+pub mod wallet;
