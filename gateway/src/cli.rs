@@ -2,6 +2,7 @@
 
 mod audit;
 mod circuits;
+mod consent;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -12,6 +13,8 @@ use crate::demo;
 
 /// Something came out otherwise than it should, or a check failed.
 const FAILED: u8 = 1;
+/// EX_USAGE of BSD's `sysexits.h`: the command line is not understood.
+const USAGE: u8 = 64;
 
 /// A gateway through which departments prove attributes of citizen records to each other.
 #[derive(Debug, Parser)]
@@ -55,17 +58,32 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// The citizen's wallet: see who asks what, consent or refuse, withdraw.
+    ///
+    /// Exit status: 0 done, 1 declined at the terminal, 64 bad usage, 65 bad data or refused,
+    /// 69 a gateway is not available, 77 others can look into the wallet.
+    #[command(after_help = "Example: proofgate consent --wallet ~/wallet list")]
+    Consent(consent::Arguments),
 }
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
-    let outcome = match Arguments::parse().command {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help and version are no failure; where nobody reads them any more, nor is that.
+            let _: std::io::Result<()> = error.print();
+            return if error.use_stderr() { ExitCode::from(USAGE) } else { ExitCode::SUCCESS };
+        }
+    };
+    let outcome = match arguments.command {
         Command::Demo { dir, json } => play(dir, json),
         Command::Audit { genesis, chain, json } => audit::run(&genesis, &chain, json),
         Command::Circuits { json } => {
             circuits::run(json);
             Ok(())
         }
+        Command::Consent(arguments) => return consent::run(arguments),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,0 +1,232 @@
+//! What the citizen reads: words for questions, notes and history.
+
+use chain::identifier::DepartmentId;
+use circuits::query::Mode;
+use crypto::Digest;
+use serde_json::{Value, json};
+
+use crate::document::request::LegalBasis;
+use crate::exchange::verification::Note;
+use crate::http::citizen::PastExchange;
+use crate::wallet::{Consented, Notice, Question, Rejected};
+
+/// A question in full.
+pub(super) fn question(question: &Question) -> String {
+    let checked = question.checked();
+    let request = checked.request();
+    let schema = checked.query().schema();
+    let mut lines = vec![
+        format!("Request      {}", checked.digest()),
+        format!("Asked by     {}", requester(question)),
+        format!("Answered by  {}{}", request.issuer, called(question.service_title())),
+        format!(
+            "Records      {} (schema {}, version {})",
+            schema.title(),
+            schema.name(),
+            schema.version()
+        ),
+        format!("Purpose      {}", request.purpose),
+        format!("Legal basis  {}", basis(&request.legal_basis)),
+        format!("Expires      {}", time(request.expires)),
+        format!("As of        {}", request.as_of),
+        format!("An answer would prove that {}", checked.query().describe()),
+        match question.holds() {
+            Some(true) => "The issuer says that this holds.".to_owned(),
+            Some(false) => {
+                "The issuer says that this does not hold: nothing will be proven.".to_owned()
+            }
+            None => "Whether this holds, the issuer finds out when it gets the offer.".to_owned(),
+        },
+        match request.circuit.mode() {
+            Mode::Identified => "The requester knows who you are.".to_owned(),
+            Mode::Pseudonymous => "The requester gets a pseudonym, not who you are.".to_owned(),
+        },
+    ];
+    lines.extend(question.notices().iter().map(|notice| format!("Note: {}", words(notice))));
+    lines.iter().map(|line| plain(line)).collect::<Vec<_>>().join("\n")
+}
+
+/// The same for programs.
+pub(super) fn question_json(question: &Question) -> Value {
+    let checked = question.checked();
+    let request = checked.request();
+    json!({
+        "request": checked.digest(),
+        "requester": request.requester,
+        "requester_name": question.requester_name(),
+        "issuer": request.issuer,
+        "service_title": question.service_title(),
+        "purpose": request.purpose,
+        "legal_basis": request.legal_basis,
+        "as_of": request.as_of,
+        "created": time(request.created),
+        "expires": time(request.expires),
+        "condition": checked.query().describe(),
+        "query": request.query,
+        "holds": question.holds(),
+        "circuit": request.circuit,
+        "notes": question.notices().iter().map(words).collect::<Vec<_>>(),
+    })
+}
+
+/// A question that waits, in short.
+pub(super) fn waiting(issuer: DepartmentId, waiting: &Result<Question, Rejected>) -> String {
+    let lines = match waiting {
+        Ok(question) => {
+            let request = question.checked().request();
+            vec![
+                question.checked().digest().to_string(),
+                format!("  {} asks {issuer}, for {}", requester(question), request.purpose),
+                format!("  whether {}", question.checked().query().describe()),
+                format!("  until {}", time(request.expires)),
+            ]
+        }
+        Err(Rejected { digest, reason }) => vec![
+            digest.to_string(),
+            format!("  shown by {issuer}; this wallet does not sign it: {reason}"),
+        ],
+    };
+    lines.iter().map(|line| plain(line)).collect::<Vec<_>>().join("\n")
+}
+
+/// The same for programs.
+pub(super) fn waiting_json(issuer: DepartmentId, waiting: &Result<Question, Rejected>) -> Value {
+    match waiting {
+        Ok(question) => question_json(question),
+        Err(Rejected { digest, reason }) => {
+            json!({ "request": digest, "issuer": issuer, "not_signed": reason.to_string() })
+        }
+    }
+}
+
+/// What a withdrawal does, before it is confirmed.
+pub(super) fn withdrawal(request: &Digest, consented: &Consented) -> String {
+    let Consented { issuer, requester, purpose, expires } = consented;
+    plain(&format!("Request {request}: {requester} asked {issuer}, for {purpose}, until"))
+        + &format!(" {}.\n", time(*expires))
+        + "No proof will be made under this consent any more. A proof that was recorded before the \
+           withdrawal stands.\nOnce the consent is on the chain, everybody can see there that it was \
+           withdrawn."
+}
+
+/// One exchange.
+pub(super) fn past(issuer: DepartmentId, past: &PastExchange) -> String {
+    let silence = past.silence.as_ref().map_or_else(String::new, |why| format!(" ({why})"));
+    let lines = [
+        past.request.to_string(),
+        format!("  {} asked {issuer}, for {}; {}", past.requester, past.purpose, past.legal_basis),
+        format!("  whether {}", past.condition.join(" ")),
+        format!("  from {} to {}: {}{silence}", time(past.created), time(past.expires), past.state),
+    ];
+    lines.iter().map(|line| plain(line)).collect::<Vec<_>>().join("\n")
+}
+
+/// The same for programs.
+pub(super) fn past_json(issuer: DepartmentId, past: &PastExchange) -> Value {
+    json!({
+        "request": past.request,
+        "issuer": issuer,
+        "requester": past.requester,
+        "purpose": past.purpose,
+        "legal_basis": past.legal_basis,
+        "condition": past.condition,
+        "created": time(past.created),
+        "expires": time(past.expires),
+        "state": past.state,
+        "silence": past.silence,
+    })
+}
+
+/// The text without what could move a terminal's cursor or turn the reading direction.
+pub(super) fn plain(text: &str) -> String {
+    let shown = |sign: char| {
+        let turns = matches!(sign,
+            '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
+        if sign.is_control() || turns { char::REPLACEMENT_CHARACTER } else { sign }
+    };
+    text.chars().map(shown).collect()
+}
+
+fn requester(question: &Question) -> String {
+    format!("{}{}", question.checked().request().requester, called(question.requester_name()))
+}
+
+/// A name that only the issuer vouches for.
+fn called(name: Option<&str>) -> String {
+    name.map_or_else(String::new, |name| format!(" (\"{name}\", as the issuer calls it)"))
+}
+
+fn basis(basis: &LegalBasis) -> String {
+    match basis {
+        LegalBasis::Consent { .. } => "your consent".to_owned(),
+        LegalBasis::Statutory { reference } => format!("by law: {reference}"),
+    }
+}
+
+fn words(notice: &Notice) -> String {
+    match notice {
+        Notice::Note(Note::ConsentKeyEnrolledByIssuer) => {
+            "the issuer itself enrolled your consent key: to others, your consent is the issuer's word"
+                .to_owned()
+        }
+        Notice::Note(Note::ConsentBindsAllButIssuer) => {
+            "your consent binds everybody except the issuer, who holds the record".to_owned()
+        }
+        Notice::Note(Note::NoConsent) => "the ground is a law, not your consent".to_owned(),
+        Notice::Note(Note::DevelopmentKey) => {
+            "the proving key was made by one party, who could forge answers".to_owned()
+        }
+        Notice::SamePseudonym { requester, purpose } => format!(
+            "{requester} will know you by one pseudonym, the same each time it asks for {purpose}"
+        ),
+        Notice::OfferUnchecked => {
+            "this wallet cannot tell that the requester made this offer; the issuer checks that"
+                .to_owned()
+        }
+        Notice::Issuer(text) => format!("the issuer says: {text}"),
+    }
+}
+
+/// RFC 3339, UTC; beyond the calendar, the seconds.
+fn time(seconds: u64) -> String {
+    let instant = i64::try_from(seconds).ok().and_then(|it| jiff::Timestamp::from_second(it).ok());
+    instant.map_or_else(|| format!("{seconds} seconds after 1970"), |instant| instant.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_is_rfc_3339_in_utc() {
+        assert_eq!(time(1_735_646_400), "2024-12-31T12:00:00Z");
+        assert_eq!(time(u64::MAX), "18446744073709551615 seconds after 1970");
+    }
+
+    #[test]
+    fn text_from_outside_cannot_move_the_cursor_or_turn_the_line() {
+        assert_eq!(plain("Wohnungsamt Zürich \"a\""), "Wohnungsamt Zürich \"a\"");
+        for bad in ["\u{1b}[2J", "\r", "\n", "\u{202e}", "\u{2066}", "\u{200b}", "\u{9b}", "\u{7}"]
+        {
+            let shown = plain(bad);
+            assert!(shown.starts_with(char::REPLACEMENT_CHARACTER), "{bad:?}");
+            assert_eq!(shown.chars().count(), bad.chars().count());
+        }
+    }
+
+    #[test]
+    fn every_note_has_words_of_its_own() {
+        let notes = [
+            Note::ConsentKeyEnrolledByIssuer,
+            Note::ConsentBindsAllButIssuer,
+            Note::NoConsent,
+            Note::DevelopmentKey,
+        ];
+        let mut texts: Vec<_> = notes.map(|note| words(&Notice::Note(note))).into();
+        texts.push(words(&Notice::OfferUnchecked));
+        texts.sort();
+        texts.dedup();
+        assert_eq!(texts.len(), 5);
+        assert!(words(&Notice::Note(notes[0])).contains("your consent is the issuer's word"));
+    }
+}

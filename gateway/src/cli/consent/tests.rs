@@ -1,0 +1,189 @@
+use std::os::unix::fs::PermissionsExt as _;
+
+use chain::identifier::EntryId;
+use circuits::query::Mode;
+use circuits::statement::CircuitId;
+use clap::{CommandFactory as _, Parser as _};
+use crypto::{Secret, SigningKey};
+use tempfile::TempDir;
+
+use super::super::{Arguments as CommandLine, Command};
+use super::*;
+use crate::document::key_card::{KeyCard, SignatureHex};
+use crate::document::request::LegalBasis;
+use crate::document::{Request, VERSION};
+use crate::http::client::PeerProblem;
+use crate::records::schema_digest;
+
+const SCHEMA: &str = include_str!("../../../data/tax.schema.json");
+/// 2099-12-31T00:00:00Z: the command line's clock is the machine's.
+const EXPIRES: u64 = 4_102_358_400;
+
+/// What `proofgate consent --wallet FOLDER` does with the words after it, and its exit status.
+async fn run(folder: &Path, words: &[&str]) -> (Result<(), StepError>, u8) {
+    let folder = folder.to_str().unwrap();
+    let before = ["proofgate", "consent", "--wallet", folder];
+    let line = CommandLine::try_parse_from(before.iter().chain(words)).unwrap();
+    let Command::Consent(Arguments { wallet, step: words }) = line.command else {
+        panic!("not a consent command");
+    };
+    let outcome = step(&wallet, words).await;
+    let status = outcome.as_ref().err().map_or(0, StepError::exit_code);
+    (outcome, status)
+}
+
+fn network() -> NetworkId {
+    NetworkId::from_digest(Digest::of(b"network"))
+}
+
+/// A wallet with a card, and an offer to it.
+async fn prepared(folder: &Path) -> Offer {
+    assert_eq!(run(folder, &["keygen"]).await.1, 0);
+    let wallet = Wallet::open(folder, Arc::new(SystemClock), UnwrapErr(SysRng)).unwrap();
+    let key = SigningKey::from_seed(&Secret::new([1; 32]));
+    let card = KeyCard {
+        version: VERSION,
+        network: network(),
+        registrar: "civil-registry".parse().unwrap(),
+        subject: "194891460900".parse().unwrap(),
+        key: wallet.key(),
+        valid_from: 0,
+        salt: Nonce::try_from("0a".repeat(16)).unwrap(),
+    };
+    fs::write(folder.join("card.json"), json!(card.sign(&key)).to_string()).unwrap();
+    let request = Request {
+        version: VERSION,
+        network: network(),
+        circuit: CircuitId::of(Mode::Pseudonymous),
+        requester: "welfare".parse().unwrap(),
+        issuer: "tax".parse().unwrap(),
+        service: EntryId::from_digest(Digest::of(b"service")),
+        schema: schema_digest(&Schema::parse(SCHEMA).unwrap()),
+        query: json!([{"path": ["total_wages_cents"], "predicate": {"$lte": 3_000_000}}]),
+        as_of: "2024-12-31".parse().unwrap(),
+        purpose: "housing-support".to_owned(),
+        legal_basis: LegalBasis::Consent { key_card: None },
+        nonce: Nonce::try_from("0b".repeat(16)).unwrap(),
+        created: EXPIRES - 3600,
+        expires: EXPIRES,
+    };
+    let entry = EntryId::from_digest(Digest::of(b"entry"));
+    Offer { request, entry, signature: SignatureHex(key.sign("x", b"")) }
+}
+
+#[test]
+fn the_command_line_is_consistent() {
+    CommandLine::command().debug_assert();
+    let refused = |words: &[&str]| {
+        let before = ["proofgate", "consent", "--wallet", "w"];
+        CommandLine::try_parse_from(before.iter().chain(words)).is_err()
+    };
+    let digest = "0a".repeat(32);
+    assert!(refused(&["approve"]));
+    assert!(refused(&["approve", &digest, "--offer", "o"]));
+    assert!(refused(&["approve", &digest, "--schema", "s"]));
+    assert!(refused(&["show", &digest[1..]]));
+    assert!(refused(&["list", "--gateway", "http://a"]));
+    assert!(refused(&["present", "--gateway", "https://a", "--department", "tax"]));
+    assert!(!refused(&["approve", &digest, "--yes"]));
+    assert!(!refused(&["approve", "--offer", "o", "--schema", "s"]));
+    assert!(!refused(&["list", "--gateway", "http://a", "--department", "tax"]));
+}
+
+#[test]
+fn only_yes_is_yes() {
+    for yes in ["y", "Y\n", "yes\r\n", " YES "] {
+        assert!(is_yes(yes), "{yes:?}");
+    }
+    for no in ["", "\n", "n", "yy", "no", "ja", "1"] {
+        assert!(!is_yes(no), "{no:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_exit_status_tells_bad_data_from_no_gateway_and_no_permission() {
+    let outer = TempDir::new().unwrap();
+    let folder = outer.path().join("wallet");
+    let (outcome, status) = run(&folder, &["list"]).await;
+    assert_eq!(status, BAD_DATA);
+    assert!(outcome.unwrap_err().to_string().starts_with(folder.to_str().unwrap()));
+    assert_eq!(run(&folder, &["keygen"]).await.1, 0);
+    assert_eq!(run(&folder, &["keygen"]).await.1, BAD_DATA);
+
+    assert!(matches!(run(&folder, &["list"]).await, (Err(StepError::NoDepartment), BAD_DATA)));
+    // Nobody listens there.
+    let tax = ["history", "--gateway", "http://127.0.0.1:9", "--department", "tax"];
+    assert_eq!(run(&folder, &tax).await.1, UNAVAILABLE);
+    // Where it is has been remembered.
+    assert_eq!(run(&folder, &["list"]).await.1, UNAVAILABLE);
+
+    let key = folder.join("consent.key");
+    for (path, open, closed) in [(&key, 0o644, 0o600), (&folder, 0o750, 0o700)] {
+        fs::set_permissions(path, fs::Permissions::from_mode(open)).unwrap();
+        assert_eq!(run(&folder, &["list"]).await.1, NO_PERMISSION);
+        fs::set_permissions(path, fs::Permissions::from_mode(closed)).unwrap();
+        assert_eq!(run(&folder, &["list"]).await.1, UNAVAILABLE);
+    }
+}
+
+#[test]
+fn a_gateways_own_failure_is_unavailable_and_its_refusal_is_not() {
+    let problem = |status| {
+        let problem = PeerProblem { status, code: "c".to_owned(), detail: "d".to_owned() };
+        let error = CitizenClientError::Problem(problem);
+        wallet_code(&WalletError::Call { department: "tax".parse().unwrap(), error })
+    };
+    assert_eq!([500, 503].map(problem), [UNAVAILABLE; 2]);
+    assert_eq!([401, 404, 422].map(problem), [BAD_DATA; 3]);
+}
+
+#[tokio::test]
+async fn an_offer_is_shown_in_words_before_it_is_signed() {
+    let outer = TempDir::new().unwrap();
+    let folder = outer.path().join("wallet");
+    let offer = prepared(&folder).await;
+    let wallet = Wallet::open(&folder, Arc::new(SystemClock), UnwrapErr(SysRng)).unwrap();
+    let question = wallet.read_offer(offer.clone(), Some(Schema::parse(SCHEMA).unwrap())).unwrap();
+    let text = show::question(&question);
+    for part in [
+        "Asked by     welfare\n",
+        "Answered by  tax\n",
+        "Records      Tax authority (schema tax, version 1)\n",
+        "Purpose      housing-support\n",
+        "Legal basis  your consent\n",
+        "Expires      2099-12-31T00:00:00Z\n",
+        "An answer would prove that total_wages_cents is at most 3000000 cents (30000.00)\n",
+        "welfare will know you by one pseudonym, the same each time it asks for housing-support",
+    ] {
+        assert!(text.contains(part), "{part:?} in:\n{text}");
+    }
+    let json = show::question_json(&question);
+    assert_eq!(json["request"], json!(question.checked().digest()));
+    assert_eq!(json["expires"], "2099-12-31T00:00:00Z");
+
+    let (file, schema) = (outer.path().join("offer.json"), outer.path().join("schema.json"));
+    fs::write(&file, json!(offer).to_string()).unwrap();
+    let approve = ["approve", "--yes", "--offer", file.to_str().unwrap()];
+    let at = ["--gateway", "http://127.0.0.1:9", "--department", "tax"];
+    let (outcome, status) = run(&folder, &[&approve[..], &at].concat()).await;
+    assert_eq!(status, BAD_DATA);
+    assert!(matches!(outcome, Err(StepError::Wallet(WalletError::NoSchema(_)))));
+    // As it is, and inside a service document: both are read, and then nobody listens.
+    let bare: serde_json::Value = serde_json::from_str(SCHEMA).unwrap();
+    for text in [bare.clone(), json!({ "version": 1, "schema": bare })] {
+        fs::write(&schema, text.to_string()).unwrap();
+        let with = [&approve[..], &["--schema", schema.to_str().unwrap()]].concat();
+        assert_eq!(run(&folder, &with).await.1, UNAVAILABLE);
+    }
+    fs::write(&file, "{").unwrap();
+    let (outcome, status) = run(&folder, &approve).await;
+    assert_eq!(status, BAD_DATA);
+    let error = outcome.unwrap_err().to_string();
+    assert!(error.contains("offer.json") && error.contains("line 1"), "{error}");
+
+    // The consent could be withdrawn: its secret was on disk before it was sent.
+    let digest = question.checked().digest().to_string();
+    assert_eq!(run(&folder, &["withdraw", &digest, "--yes"]).await.1, UNAVAILABLE);
+    let never = Digest::of(b"never").to_string();
+    assert_eq!(run(&folder, &["withdraw", &never, "--yes"]).await.1, BAD_DATA);
+}
