@@ -158,8 +158,21 @@ impl std::fmt::Debug for Store {
 /// Changes that become durable together or not at all.
 #[derive(Debug, Default)]
 pub struct Batch {
-    rows: Vec<(Table, Vec<u8>, Option<Zeroizing<Vec<u8>>>)>,
+    rows: Vec<Row>,
     nodes: Vec<(Digest, Position, Fr)>,
+}
+
+/// One row to put, or without a value to delete. `Debug` shows its table only.
+struct Row {
+    table: Table,
+    key: Vec<u8>,
+    value: Option<Zeroizing<Vec<u8>>>,
+}
+
+impl std::fmt::Debug for Row {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Row({})", self.table.name())
+    }
 }
 
 impl Batch {
@@ -169,12 +182,12 @@ impl Batch {
     /// If `value` does not serialize as JSON, which for our own row types is a defect.
     pub fn put<T: Serialize>(&mut self, table: Table, key: &[u8], value: &T) {
         let json = serde_json::to_vec(value).expect("row types have string keys");
-        self.rows.push((table, key.to_vec(), Some(Zeroizing::new(json))));
+        self.rows.push(Row { table, key: key.to_vec(), value: Some(Zeroizing::new(json)) });
     }
 
     /// Removes what is under `key`.
     pub fn delete(&mut self, table: Table, key: &[u8]) {
-        self.rows.push((table, key.to_vec(), None));
+        self.rows.push(Row { table, key: key.to_vec(), value: None });
     }
 
     /// Puts a node of the tree named `tree`.
@@ -265,7 +278,7 @@ impl Store {
         let mut changes = sled::Batch::default();
         {
             let mut rng = self.rng.lock().expect("sealing does not panic");
-            for (table, key, value) in batch.rows {
+            for Row { table, key, value } in batch.rows {
                 let hidden = self.hidden(table, &key);
                 match value {
                     None => changes.remove(hidden.as_slice()),
