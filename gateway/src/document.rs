@@ -8,12 +8,14 @@
 pub mod answer;
 pub mod circuit;
 pub mod key_card;
+pub mod payload;
 pub mod request;
 pub mod service;
 
 pub use answer::Answer;
 pub use circuit::CircuitDocument;
 pub use key_card::{KeyCard, SignedKeyCard};
+pub use payload::PayloadManifest;
 pub use request::{CheckedRequest, Request};
 pub use service::Service;
 
