@@ -58,6 +58,9 @@ pub enum DemoError {
     /// A department's store did not open.
     #[error(transparent)]
     Store(#[from] crate::store::StoreError),
+    /// A department's payloads did not open.
+    #[error(transparent)]
+    Payloads(#[from] crate::payload::PayloadError),
     /// Something was not published.
     #[error(transparent)]
     Publish(#[from] PublishError),

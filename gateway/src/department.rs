@@ -9,6 +9,7 @@ pub mod answering;
 pub mod asking;
 pub mod citizen;
 pub mod enrolment;
+pub mod payloads;
 pub mod peer;
 pub mod publishing;
 
@@ -26,7 +27,7 @@ use circuits::encoding::Date;
 use circuits::groth16::{KeyId, ProvingKey};
 use circuits::statement::CircuitId;
 use crypto::envelope::{
-    Expected, Message, Name, Opened, RecipientKey, RecipientPublicKey, Route, SealError,
+    Expected, Message, Name, Opened, PayloadId, RecipientKey, RecipientPublicKey, Route, SealError,
 };
 use crypto::{Digest, SigningKey};
 use rand_core::CryptoRng;
@@ -36,6 +37,7 @@ use thiserror::Error;
 
 use crate::document::CircuitDocument;
 use crate::exchange::verification::Strictness;
+use crate::payload::{PayloadError, PayloadStore};
 use crate::prover::{Prover, ProverError};
 use crate::records::{Records, RecordsError};
 use crate::store::{Batch, Store, StoreError};
@@ -52,10 +54,37 @@ pub struct Keys {
 /// A message to another department's gateway, sealed already.
 #[derive(Debug)]
 pub struct PeerMessage {
-    /// Path below `/v1/peer/{department}/`.
-    pub path: &'static str,
+    /// What it is.
+    pub path: PeerPath,
     /// The sealed body.
     pub body: Vec<u8>,
+}
+
+/// What a message to another department's gateway is: its path below `/v1/peer/{department}/`.
+#[derive(Clone, Copy, Debug, Hash, PartialEq, Eq)]
+pub enum PeerPath {
+    /// `requests`: a question.
+    Requests,
+    /// `answers`: an answer.
+    Answers,
+    /// `key-cards`: a subject whose key card is wanted.
+    KeyCards,
+    /// `payloads/{request}/{payload}/parts/{number}`: a part of a payload.
+    Part {
+        /// Digest of the request.
+        request: Digest,
+        /// The payload.
+        payload: PayloadId,
+        /// Which part, from 0.
+        number: u64,
+    },
+    /// `payloads/{request}/{payload}/complete`: a payload's manifest, after its last part.
+    Complete {
+        /// Digest of the request.
+        request: Digest,
+        /// The payload.
+        payload: PayloadId,
+    },
 }
 
 /// How a peer took a message.
@@ -116,6 +145,7 @@ pub struct Department {
     id: DepartmentId,
     keys: Keys,
     store: Arc<Store>,
+    payloads: payloads::Payloads,
     shared: Shared,
     rng: Mutex<Box<dyn CryptoRng + Send>>,
     /// Held while records, budgets or an exchange change: read, decide and write are one step.
@@ -147,6 +177,9 @@ pub enum Internal {
     /// The prover did not run.
     #[error(transparent)]
     Prover(#[from] ProverError),
+    /// The payloads' store failed.
+    #[error(transparent)]
+    Payload(#[from] PayloadError),
     /// A message could not be sealed.
     #[error(transparent)]
     Seal(#[from] SealError),
@@ -162,16 +195,18 @@ pub enum Internal {
 }
 
 impl Department {
-    /// A department with its keys and store.
+    /// A department with its keys and stores, which are nobody else's.
     pub fn new(
         id: DepartmentId,
         keys: Keys,
         store: Arc<Store>,
+        payloads: PayloadStore,
         shared: Shared,
         rng: Box<dyn CryptoRng + Send>,
     ) -> Self {
         let changing = tokio::sync::Mutex::new(());
-        Self { id, keys, store, shared, rng: Mutex::new(rng), changing }
+        let payloads = payloads::Payloads::new(payloads);
+        Self { id, keys, store, payloads, shared, rng: Mutex::new(rng), changing }
     }
 
     /// Its id.
@@ -250,7 +285,8 @@ impl Department {
         for digest in self.received_digests()? {
             outcome = outcome.and(self.advance(&digest, peers).await);
         }
-        outcome
+        // After the answers, without which nobody takes a payload.
+        outcome.and(self.resume_payloads(peers).await)
     }
 
     /// Another department as the chain knows it.
@@ -273,11 +309,7 @@ impl Department {
             recipient: department_name(&recipient.id),
             request,
         };
-        let key: RecipientPublicKey = recipient
-            .hpke_key
-            .as_str()
-            .parse()
-            .map_err(|_| Internal::NoRecipientKey(recipient.id))?;
+        let key = recipient_key(recipient)?;
         Ok(self.random(|rng| crypto::envelope::seal(&route, &key, plaintext, &mut { rng }))?)
     }
 
@@ -331,6 +363,14 @@ impl Department {
         }
         Ok(circuits)
     }
+}
+
+/// The key that messages to a department are sealed to.
+fn recipient_key(
+    recipient: &chain::department::Department,
+) -> Result<RecipientPublicKey, Internal> {
+    let key = recipient.hpke_key.as_str();
+    key.parse().map_err(|_| Internal::NoRecipientKey(recipient.id))
 }
 
 /// A department's id as an envelope spells it.

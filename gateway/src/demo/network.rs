@@ -32,6 +32,7 @@ use crate::document::key_card::ConsentKey;
 use crate::exchange::verification::Strictness;
 use crate::import;
 use crate::key_file;
+use crate::payload::PayloadStore;
 use crate::prover::Prover;
 use crate::store::Store;
 use crate::subject::Subject;
@@ -131,7 +132,8 @@ impl Network {
             let boxed = || Box::new(UnwrapErr(SysRng));
             let store = Arc::new(Store::open(&home.join("store"), &storage, boxed())?);
             let id: DepartmentId = valid(sample.id)?;
-            let department = Department::new(id, keys, store, shared.clone(), boxed());
+            let payloads = PayloadStore::local(&home.join("payloads"))?;
+            let department = Department::new(id, keys, store, payloads, shared.clone(), boxed());
             peers.departments.insert(id, Arc::new(department));
             report.say(format_args!("{} ({id})", sample.name));
         }

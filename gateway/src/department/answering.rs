@@ -14,7 +14,7 @@ use crypto::envelope::Message;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::{Department, Internal, PeerMessage, PeerReply, Peers};
+use super::{Department, Internal, PeerMessage, PeerPath, PeerReply, Peers};
 use crate::budget::Account;
 use crate::document::key_card::{ConsentKey, KeyCard};
 use crate::document::request::{LegalBasis, RequestError};
@@ -657,7 +657,7 @@ impl Department {
         let requester = self.peer(&exchange.request().request().requester)?;
         let digest = *exchange.request().digest();
         let body = self.seal(Message::Answer, &requester, digest, &exchange.answer_bytes())?;
-        match peers.send(self, &requester, PeerMessage { path: "answers", body }).await {
+        match peers.send(self, &requester, PeerMessage { path: PeerPath::Answers, body }).await {
             Ok(PeerReply::Taken(_)) => Ok(true),
             Ok(PeerReply::Refused { code }) => {
                 tracing::warn!(request = %digest, code, "the requester refused our answer");

@@ -12,7 +12,7 @@ use crypto::{Digest, canonical};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::{Department, Internal, PeerMessage, PeerReply, Peers, Unreached};
+use super::{Department, Internal, PeerMessage, PeerPath, PeerReply, Peers, Unreached};
 use crate::chain_view::ChainView;
 use crate::document::key_card::{KeyCard, KeyCardError, SignatureHex, SignedKeyCard};
 use crate::document::request::{LegalBasis, Nonce, RequestError};
@@ -439,7 +439,7 @@ impl Department {
         // No request exists yet: the digest of the query itself ties question and card together.
         let digest = Digest::of(&plaintext);
         let body = self.seal(Message::Document, &peer, digest, &plaintext)?;
-        match peers.send(self, &peer, PeerMessage { path: "key-cards", body }).await? {
+        match peers.send(self, &peer, PeerMessage { path: PeerPath::KeyCards, body }).await? {
             PeerReply::Refused { .. } => Err(AskError::NoKeyCard { registrar: *registrar }),
             PeerReply::Taken(body) => {
                 let opened = self
@@ -482,7 +482,7 @@ impl Department {
         let issuer = self.peer(&message.request.issuer)?;
         let plaintext = canonical::to_vec(message).expect("a request has string keys and integers");
         let body = self.seal(Message::Request, &issuer, *digest, &plaintext)?;
-        match peers.send(self, &issuer, PeerMessage { path: "requests", body }).await {
+        match peers.send(self, &issuer, PeerMessage { path: PeerPath::Requests, body }).await {
             Ok(reply) => Ok(Some(reply)),
             Err(error) => {
                 tracing::info!(request = %digest, %error, "the question waits");

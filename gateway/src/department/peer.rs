@@ -7,6 +7,7 @@ use thiserror::Error;
 
 use super::answering::ReceiveError;
 use super::enrolment::{CardQuery, EnrolError};
+use super::payloads::PayloadRefusal;
 use super::{Department, Internal};
 use crate::exchange::verification::Refusal;
 
@@ -32,6 +33,9 @@ pub enum PeerError {
     /// No card of this citizen, or this department is no registrar.
     #[error("no key card")]
     NoKeyCard,
+    /// A part or a payload is not taken.
+    #[error(transparent)]
+    Payload(#[from] PayloadRefusal),
     /// Our own side failed.
     #[error(transparent)]
     Internal(#[from] Internal),
@@ -47,6 +51,7 @@ impl PeerError {
             Self::Request(error) => error.code(),
             Self::Answer(error) => error.code(),
             Self::NoKeyCard => "key-card-missing",
+            Self::Payload(error) => error.code(),
             Self::Internal(_) => "internal",
         }
     }

@@ -1,5 +1,7 @@
 mod duties;
 mod network;
+mod payloads;
+mod unheard;
 
 use super::asking::{Ask, AskError, Asked};
 use super::*;

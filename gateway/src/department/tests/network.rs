@@ -18,6 +18,7 @@ use rand_core::UnwrapErr;
 use serde_json::{Value as Json, json};
 use tempfile::TempDir;
 
+use super::super::peer::PeerError;
 use super::super::*;
 use crate::document::circuit::Provenance;
 use crate::document::key_card::{ConsentKey, SignedKeyCard};
@@ -61,6 +62,31 @@ pub(crate) struct Direct {
     pub(crate) messages: AtomicUsize,
     /// Departments that cannot be reached.
     pub(crate) down: std::sync::Mutex<Vec<DepartmentId>>,
+    /// Codes of the messages that were refused.
+    pub(crate) refusals: std::sync::Mutex<Vec<String>>,
+    /// Somebody on the way.
+    between: std::sync::Mutex<Option<Between>>,
+}
+
+/// Sees and changes messages on the way, or answers in the recipient's place.
+struct Between(Box<Intercept>);
+
+type Intercept = dyn FnMut(&mut PeerMessage) -> Option<Result<PeerReply, Unreached>> + Send;
+
+impl Direct {
+    /// From now on every message passes `intercept`.
+    pub(crate) fn intercept(
+        &self,
+        intercept: impl FnMut(&mut PeerMessage) -> Option<Result<PeerReply, Unreached>> + Send + 'static,
+    ) {
+        *self.between.lock().unwrap() = Some(Between(Box::new(intercept)));
+    }
+}
+
+impl std::fmt::Debug for Between {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Between")
+    }
 }
 
 impl Peers for Direct {
@@ -68,33 +94,52 @@ impl Peers for Direct {
         &self,
         sender: &Department,
         recipient: &chain::department::Department,
-        message: PeerMessage,
+        mut message: PeerMessage,
     ) -> Result<PeerReply, Unreached> {
         if self.down.lock().unwrap().contains(&recipient.id) {
             return Err(Unreached { department: recipient.id, reason: "it is down".to_owned() });
         }
         self.messages.fetch_add(1, Ordering::SeqCst);
+        if let Some(between) = &mut *self.between.lock().unwrap()
+            && let Some(reply) = (between.0)(&mut message)
+        {
+            return reply;
+        }
         let department = &self.departments[&recipient.id];
         let outcome = match message.path {
-            "requests" => {
+            PeerPath::Requests => {
                 department.peer_request(sender.id(), &message.body).await.map(|_| Vec::new())
             }
-            "answers" => {
+            PeerPath::Answers => {
                 department.peer_answer(sender.id(), &message.body).await.map(|()| Vec::new())
             }
-            "key-cards" => department.peer_key_card(sender.id(), &message.body).await,
-            path => panic!("no peer path {path}"),
+            PeerPath::KeyCards => department.peer_key_card(sender.id(), &message.body).await,
+            PeerPath::Part { request, payload, number } => department
+                .peer_part(sender.id(), &request, &payload, number, message.body.into())
+                .await
+                .map(|()| Vec::new()),
+            PeerPath::Complete { request, payload } => department
+                .peer_complete(sender.id(), &request, &payload, &message.body)
+                .await
+                .map(|()| Vec::new()),
         };
         Ok(match outcome {
             Ok(body) => PeerReply::Taken(body),
-            Err(error) => PeerReply::Refused { code: error.code().to_owned() },
+            Err(PeerError::Internal(error)) => {
+                return Err(Unreached { department: recipient.id, reason: error.to_string() });
+            }
+            Err(error) => {
+                let code = error.code().to_owned();
+                self.refusals.lock().unwrap().push(code.clone());
+                PeerReply::Refused { code }
+            }
         })
     }
 }
 
 /// The network.
 pub(crate) struct Network {
-    folder: TempDir,
+    pub(crate) folder: TempDir,
     pub(crate) clock: Arc<StoppedClock>,
     pub(crate) shared: Shared,
     pub(crate) peers: Direct,
@@ -165,7 +210,7 @@ impl Network {
             )
         };
         let shared = Shared {
-            genesis: Arc::clone(&genesis),
+            genesis,
             ledger: Arc::new(LocalLedger::open(options).unwrap()),
             proving_keys: proving_keys(),
             prover: Prover::new(2, 64),
@@ -194,8 +239,15 @@ impl Network {
         let folder = self.folder.path().join(name);
         let rng = || Box::new(UnwrapErr(SysRng));
         let store = Store::open(&folder, &seed(name, 2), rng()).unwrap();
-        let department =
-            Department::new(id(name), keys(name), Arc::new(store), self.shared.clone(), rng());
+        let payloads = PayloadStore::local(&self.folder.path().join(name).join("payloads"));
+        let department = Department::new(
+            id(name),
+            keys(name),
+            Arc::new(store),
+            payloads.unwrap(),
+            self.shared.clone(),
+            rng(),
+        );
         self.peers.departments.insert(id(name), Arc::new(department));
     }
 
