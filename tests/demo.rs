@@ -50,6 +50,8 @@ fn the_demo_plays_the_main_job_and_its_chain_audits() {
             ("not proven: refused", "not proven"),
             ("not proven: unknown", "not proven"),
             ("statutory", "verified"),
+            ("payload: the question", "verified"),
+            ("payload", "received"),
             ("withdrawn", "not proven"),
         ]
     );
@@ -60,10 +62,12 @@ fn the_demo_plays_the_main_job_and_its_chain_audits() {
         ("approval", 8),
         ("service", 4),
         ("consent-key", 3),
-        ("request", 10),
-        ("consent", 6),
+        ("request", 11),
+        ("consent", 7),
         ("withdrawal", 1),
-        ("proof", 6),
+        ("proof", 7),
+        ("payload-sent", 1),
+        ("payload-received", 1),
     ] {
         assert_eq!(entries[kind], count, "{kind}");
     }

@@ -73,6 +73,9 @@ pub enum DemoError {
     /// A citizen's step was not taken.
     #[error(transparent)]
     Citizen(#[from] CitizenError),
+    /// A payload was not sent.
+    #[error("payload: {0}")]
+    Payload(String),
     /// A department's own side failed.
     #[error(transparent)]
     Internal(#[from] Internal),

@@ -29,6 +29,9 @@ const BRIEF_SECONDS: u64 = 3;
 /// How often welfare looks whether such a question's time is over.
 const POLL: Duration = Duration::from_millis(200);
 
+/// Length of the document that is sent: 8 MiB.
+const PAYLOAD_BYTES: usize = 8 << 20;
+
 /// Plays exchanges on a network.
 pub(super) struct Exchanges<'n> {
     network: &'n Network,
@@ -68,6 +71,7 @@ impl<'n> Exchanges<'n> {
         play.pseudonymous(&eligible).await?;
         play.not_proven(&eligible, &earner).await?;
         play.statutory(&eligible).await?;
+        play.payload(&eligible).await?;
         play.withdrawn(&eligible).await
     }
 
@@ -314,6 +318,48 @@ impl<'n> Exchanges<'n> {
             "visible on the chain (proof entry {}) and in the citizen's history",
             short(&answer.proof_entry)
         ));
+        Ok(())
+    }
+
+    async fn payload(&mut self, wallet: &Wallet) -> Result<(), DemoError> {
+        self.report.chapter("Payload: the registry sends welfare a document of 8 MiB");
+        let asked = self
+            .ask("welfare", |ask| {
+                ask["subject"] = json!(wallet.subject);
+                ask["issuer"] = json!("civil-registry");
+                ask["dataset"] = json!("civil-registry");
+                ask["query"] = json!([home()[0]]);
+            })
+            .await?;
+        self.consent("civil-registry", wallet, &asked).await?;
+        self.prove("civil-registry", &asked).await?;
+        self.verified("payload: the question", "welfare", &asked).await?;
+        let mut document = vec![0; PAYLOAD_BYTES];
+        UnwrapErr(SysRng).fill_bytes(&mut document);
+        let start = Instant::now();
+        let registry = self.network.department("civil-registry");
+        let sent = registry
+            .send_payload(&asked.request, "extract.bin", document.as_slice(), &self.network.peers)
+            .await
+            .map_err(|error| DemoError::Payload(error.to_string()))?;
+        self.report.spent("payload: seal, send, open, record", start);
+        let welfare = self.network.department("welfare");
+        let mut reader = welfare
+            .open_payload(&sent.id)?
+            .ok_or_else(|| outcome("payload", "a complete payload", "none"))?;
+        let mut received = Vec::with_capacity(document.len());
+        while let Some(piece) = reader.next().await? {
+            received.extend_from_slice(&piece);
+        }
+        if received != document {
+            return Err(outcome("payload", "the document that was sent", "another one"));
+        }
+        self.report.say(format_args!(
+            "welfare opened {} bytes, the ones that were sent; the chain has the commitment {}…",
+            received.len(),
+            &sent.commitment.to_string()[..16]
+        ));
+        self.report.exchange("payload", "received", None);
         Ok(())
     }
 
