@@ -15,6 +15,9 @@
 //!   needed ones are recorded and change nothing.
 //! - The chain does not know whom a request is addressed to. Consent and proof must be of one author, and
 //!   the proof's records must be that author's; the requester checks that it is the issuer it asked.
+//! - An author records one consent to a request: the citizen's signature over the request would be the same
+//!   in a second one, and so outlive a withdrawal.
+//! - A validator set counts only if no other set was elected since it was proposed.
 //! - A request is known by its digest: nobody else can put the same one on the chain.
 //! - A payload is received when the recipient repeats the sender's commitment.
 
@@ -78,9 +81,16 @@ impl Ballot {
 /// What takes effect with the last needed approval.
 #[derive(Clone, Debug)]
 enum Subject {
-    Department { department: Arc<Department>, replaces: Option<EntryId> },
+    Department {
+        department: Arc<Department>,
+        replaces: Option<EntryId>,
+    },
     Circuit,
-    Validators { set: Arc<ValidatorSet> },
+    Validators {
+        set: Arc<ValidatorSet>,
+        /// The newest set when this one was proposed.
+        follows: Arc<ValidatorSet>,
+    },
 }
 
 /// A `service` entry.
@@ -203,6 +213,8 @@ pub struct State {
     requests: HashTrieMapSync<EntryId, Request>,
     request_digests: HashTrieMapSync<Digest, EntryId>,
     consents: HashTrieMapSync<EntryId, Consent>,
+    /// The consent that each author recorded to each request.
+    granted: HashTrieMapSync<(EntryId, DepartmentId), EntryId>,
     proofs: HashTrieMapSync<EntryId, ProofEntry>,
     payloads: HashTrieMapSync<EntryId, Payload>,
     counts: [u64; Kind::ALL.len()],
@@ -235,6 +247,7 @@ impl State {
             requests: HashTrieMapSync::default(),
             request_digests: HashTrieMapSync::default(),
             consents: HashTrieMapSync::default(),
+            granted: HashTrieMapSync::default(),
             proofs: HashTrieMapSync::default(),
             payloads: HashTrieMapSync::default(),
             counts: [0; Kind::ALL.len()],

@@ -149,9 +149,14 @@ impl State {
                 return Err(RuleError::SharedKey);
             }
         }
-        let subject = Subject::Validators { set: Arc::new(set) };
+        let subject = Subject::Validators { set: Arc::new(set), follows: self.newest_validators() };
         self.ballots.insert_mut(act.id, Ballot::open(act, *document.digest(), subject));
         Ok(())
+    }
+
+    /// The set elected last, in force or not.
+    fn newest_validators(&self) -> Arc<ValidatorSet> {
+        Arc::clone(self.elected.as_ref().unwrap_or(&self.next_validators))
     }
 
     /// A department's second approval of an entry is its first: it has the same id, and was refused for that.
@@ -173,7 +178,13 @@ impl State {
                         self.circuits.insert_mut(ballot.document, entry);
                     }
                 }
-                Subject::Validators { set } => self.elected = Some(Arc::clone(set)),
+                Subject::Validators { set, follows } => {
+                    // An old proposal must not bring retired keys back with its last missing approval.
+                    if *self.newest_validators() != **follows {
+                        return Err(RuleError::ReplacedNotCurrent);
+                    }
+                    self.elected = Some(Arc::clone(set));
+                }
             }
             ballot.approved = Some(act.at);
         }
@@ -296,6 +307,10 @@ impl State {
 
     fn consented(&mut self, act: Act, lock: Digest, request: EntryId) -> Result<(), RuleError> {
         self.unanswered(request)?;
+        if let Some(consent) = self.granted.get(&(request, act.author)) {
+            return Err(RuleError::ConsentRepeated { consent: *consent });
+        }
+        self.granted.insert_mut((request, act.author), act.id);
         let consent = Consent { issuer: act.author, request, lock, withdrawn: None };
         self.consents.insert_mut(act.id, consent);
         Ok(())

@@ -122,6 +122,12 @@ pub enum RuleError {
         /// The basis it names.
         basis: EntryId,
     },
+    /// The author has recorded a consent to the request before.
+    #[error("{consent} is this author's consent to the request already")]
+    ConsentRepeated {
+        /// The consent.
+        consent: EntryId,
+    },
     /// The consent is to another request, or another department's.
     #[error("consent {consent} is not this author's for this request")]
     ConsentOfAnother {
@@ -195,6 +201,7 @@ impl RuleError {
             Self::LockMismatch => "withdrawal-lock",
             Self::ConsentWithdrawn { .. } => "consent-withdrawn",
             Self::BasisUnknown { .. } => "basis-unknown",
+            Self::ConsentRepeated { .. } => "consent-repeated",
             Self::ConsentOfAnother { .. } => "consent-of-another",
             Self::DatasetMismatch => "dataset-mismatch",
             Self::RecordsUnknown { .. } => "records-unknown",

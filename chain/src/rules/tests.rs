@@ -347,6 +347,24 @@ fn elected_validators_are_in_force_two_heights_later() {
 }
 
 #[test]
+fn an_old_proposal_does_not_bring_retired_validators_back() {
+    let mut world = World::new();
+    let old = world.validators(&Network::validator_set("old", 210)).unwrap();
+    let new = world.validators(&Network::validator_set("new", 211)).unwrap();
+    for author in 0..2 {
+        world.add(author, Content::Approval { entry: old }).unwrap();
+    }
+    for author in 0..3 {
+        world.add(author, Content::Approval { entry: new }).unwrap();
+    }
+    let again = |world: &mut World| world.add(2, Content::Approval { entry: old });
+    assert_eq!(code(again(&mut world)), "replaced-not-current", "elected, not yet in force");
+    world.state.finish_block();
+    world.state.finish_block();
+    assert_eq!(code(again(&mut world)), "replaced-not-current", "in force");
+}
+
+#[test]
 fn a_validator_set_document_is_one() {
     let mut world = World::new();
     let content = |document| Content::Validators { document };

@@ -16,10 +16,19 @@ fn a_request_is_made_once() {
 fn a_consent_is_to_an_unanswered_request() {
     let mut e = exchange();
     assert_eq!(code(e.world.consent(1, unknown(), "x")), "request-unknown");
-    // A second consent may follow the first, for instance after a withdrawal.
-    let second = e.world.consent(1, e.request, "second").unwrap();
-    e.world.prove(1, e.request, second, e.records).unwrap();
-    assert_eq!(code(e.world.consent(1, e.request, "third")), "request-answered");
+    e.world.prove(1, e.request, e.consent, e.records).unwrap();
+    assert_eq!(code(e.world.consent(2, e.request, "late")), "request-answered");
+}
+
+#[test]
+fn an_author_records_one_consent_to_a_request_also_after_a_withdrawal() {
+    let mut e = exchange();
+    assert_eq!(code(e.world.consent(1, e.request, "second")), "consent-repeated");
+    e.world.withdraw(2, e.consent, "consent").unwrap();
+    assert_eq!(code(e.world.consent(1, e.request, "second")), "consent-repeated");
+    assert_eq!(code(e.world.consent(2, e.request, "another author's")), "ok");
+    let other = e.world.request(0, "other");
+    assert_eq!(code(e.world.consent(1, other, "second")), "ok");
 }
 
 #[test]
@@ -47,9 +56,10 @@ fn log_order_decides_between_withdrawal_and_proof() {
     withdrawn.world.withdraw(2, withdrawn.consent, "consent").unwrap();
     let e = &mut withdrawn;
     assert_eq!(code(e.world.prove(1, e.request, e.consent, e.records)), "consent-withdrawn");
-    // With a new consent it passes.
-    let again = e.world.consent(1, e.request, "again").unwrap();
-    assert_eq!(code(e.world.prove(1, e.request, again, e.records)), "ok");
+    // The same proof passes where nothing was withdrawn.
+    let mut standing = exchange();
+    let e = &mut standing;
+    assert_eq!(code(e.world.prove(1, e.request, e.consent, e.records)), "ok");
 
     let (mut e, proof) = answered();
     assert_eq!(code(e.world.withdraw(2, e.consent, "consent")), "ok");

@@ -90,7 +90,11 @@ impl Model {
             }
             Content::Consent { request, .. } => {
                 let known = matches!(self.find(request)?.3, Content::Request { .. });
-                when(known && !self.is_answered(request))
+                let same = |line: &Line| {
+                    line.1 == author
+                        && matches!(line.3, Content::Consent { request: asked, .. } if asked == request)
+                };
+                when(known && !self.is_answered(request) && !self.any(same))
             }
             Content::Withdrawal { w, consent } => {
                 let Content::Consent { lock, .. } = self.find(consent)?.3 else { return None };
