@@ -2,7 +2,7 @@
 //!
 //! Everything is the real part: stores and chain on disk, sealed messages, proofs, the offline audit.
 //! Only the way between departments is short: one process hosts all four and hands their sealed
-//! messages over in memory ([`in_process`]).
+//! messages over in memory.
 
 mod exchanges;
 mod in_process;

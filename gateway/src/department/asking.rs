@@ -1,5 +1,8 @@
 //! The requester's side: writing a question, sending it, verifying the answer.
 
+mod ground;
+mod offer;
+
 use std::sync::Arc;
 
 use chain::identifier::{DepartmentId, EntryId};
@@ -14,8 +17,8 @@ use thiserror::Error;
 
 use super::{Department, Internal, PeerMessage, PeerPath, PeerReply, Peers, Unreached};
 use crate::chain_view::ChainView;
-use crate::document::key_card::{KeyCard, KeyCardError, SignatureHex, SignedKeyCard};
-use crate::document::request::{LegalBasis, Nonce, RequestError};
+use crate::document::key_card::{KeyCardError, SignedKeyCard};
+use crate::document::request::{Nonce, RequestError};
 use crate::document::service::Service;
 use crate::document::{CheckedRequest, Request, VERSION};
 use crate::exchange::requester::{Draft, Lapsed, Recorded, Sent, Status, Verified};
@@ -25,8 +28,7 @@ use crate::records::schema_digest;
 use crate::store::{Batch, Table};
 use crate::subject::Subject;
 
-/// Label of a requester's signature over an offer.
-const OFFER_LABEL: &str = "proofgate/v1/offer";
+pub use offer::Offer;
 
 /// What a department's own system asks.
 #[derive(Clone, Debug, Deserialize)]
@@ -82,18 +84,6 @@ pub struct Asked {
     /// What is known, if verified.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub answer: Option<VerifiedAnswer>,
-}
-
-/// A pseudonymous question for a citizen to take to the issuer, as a link or a QR code.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Offer {
-    /// The question.
-    pub request: Request,
-    /// Id of its `request` entry.
-    pub entry: EntryId,
-    /// The requester's signature over the request's digest and the entry.
-    pub signature: SignatureHex,
 }
 
 /// Why a question is not asked.
@@ -243,22 +233,6 @@ impl Department {
         Ok(self.asked_row(digest)?.map(|row| view(digest, &row)))
     }
 
-    /// The signed offer of a pseudonymous question that is on the chain.
-    ///
-    /// # Errors
-    /// [`Internal`] if the store fails.
-    pub fn offer(&self, digest: &Digest) -> Result<Option<Offer>, Internal> {
-        let Some(AskedRow { request, entry: Some(entry), .. }) = self.asked_row(digest)? else {
-            return Ok(None);
-        };
-        if request.circuit.mode() != Mode::Pseudonymous {
-            return Ok(None);
-        }
-        let message = offer_message(digest, &entry);
-        let signature = SignatureHex(self.keys.signing.sign(OFFER_LABEL, &message));
-        Ok(Some(Offer { request, entry, signature }))
-    }
-
     /// Moves a question on as far as it goes: onto the chain, then to the issuer.
     ///
     /// # Errors
@@ -403,76 +377,6 @@ impl Department {
         Err(AskError::UnknownDataset { issuer: ask.issuer, dataset: ask.dataset.clone() })
     }
 
-    /// The legal basis, with the citizen's card where one is needed.
-    async fn ground(
-        &self,
-        ask: &Ask,
-        service: &Service,
-        peers: &impl Peers,
-    ) -> Result<(LegalBasis, Option<SignedKeyCard>), AskError> {
-        match (&ask.legal_basis, ask.subject) {
-            (AskedBasis::Statutory { reference }, _) => {
-                Ok((LegalBasis::Statutory { reference: reference.clone() }, None))
-            }
-            (AskedBasis::Consent, None) => Ok((LegalBasis::Consent { key_card: None }, None)),
-            (AskedBasis::Consent, Some(subject)) => {
-                let signed = self.fetch_card(&service.registrar, subject, peers).await?;
-                let key_card =
-                    Some(self.check_card(&signed, &service.registrar, subject)?.digest());
-                Ok((LegalBasis::Consent { key_card }, Some(signed)))
-            }
-        }
-    }
-
-    async fn fetch_card(
-        &self,
-        registrar: &DepartmentId,
-        subject: Subject,
-        peers: &impl Peers,
-    ) -> Result<SignedKeyCard, AskError> {
-        let peer = self.peer(registrar)?;
-        let mut nonce = [0; 16];
-        self.random(|rng| rng.fill_bytes(&mut nonce));
-        let nonce = Nonce::from_bytes(nonce);
-        let query = super::enrolment::CardQuery { subject, nonce };
-        let plaintext = canonical::to_vec(&query).expect("a card query has string keys");
-        // No request exists yet: the digest of the query itself ties question and card together.
-        let digest = Digest::of(&plaintext);
-        let body = self.seal(Message::Document, &peer, digest, &plaintext)?;
-        match peers.send(self, &peer, PeerMessage { path: PeerPath::KeyCards, body }).await? {
-            PeerReply::Refused { .. } => Err(AskError::NoKeyCard { registrar: *registrar }),
-            PeerReply::Taken(body) => {
-                let opened = self
-                    .open(Message::Document, registrar, Some(digest), &body)
-                    .map_err(|_| AskError::KeyCardNotCurrent)?;
-                canonical::from_slice(opened.plaintext()).map_err(|_| AskError::KeyCardNotCurrent)
-            }
-        }
-    }
-
-    /// The card, if it is the registrar's current word about this citizen.
-    pub(super) fn check_card<'c>(
-        &self,
-        signed: &'c SignedKeyCard,
-        registrar: &DepartmentId,
-        subject: Subject,
-    ) -> Result<&'c KeyCard, AskError> {
-        let peer = self.peer(registrar)?;
-        let card = signed.verify(self.shared.genesis.network(), &peer.signing_key)?;
-        let replica = self.chain();
-        let chain = replica.state();
-        let current = chain
-            .consent_key_of_card(&card.digest())
-            .and_then(|entry| chain.consent_key(entry))
-            .is_some_and(|fact| fact.registrar == *registrar && fact.replaced_by.is_none());
-        let registrar_still = peer.is_registrar() && card.registrar == *registrar;
-        if current && registrar_still && card.subject == subject {
-            Ok(card)
-        } else {
-            Err(AskError::KeyCardNotCurrent)
-        }
-    }
-
     async fn send_request(
         &self,
         message: &RequestMessage,
@@ -522,28 +426,9 @@ impl Department {
     }
 }
 
-impl Offer {
-    /// The question's digest, if the requester signed this offer.
-    ///
-    /// # Errors
-    /// [`crypto::signing::SignatureError`] if it did not.
-    pub fn verify(
-        &self,
-        requester: &crypto::VerifyingKey,
-    ) -> Result<Digest, crypto::signing::SignatureError> {
-        let digest = request_digest(&self.request);
-        requester.verify(OFFER_LABEL, &offer_message(&digest, &self.entry), &self.signature.0)?;
-        Ok(digest)
-    }
-}
-
 /// The digest that names a request, before it is checked.
 pub(super) fn request_digest(request: &Request) -> Digest {
     canonical::digest(request).expect("a request has string keys and no floats")
-}
-
-fn offer_message(digest: &Digest, entry: &EntryId) -> Vec<u8> {
-    [digest.as_bytes().as_slice(), entry.as_bytes()].concat()
 }
 
 fn lost() -> Internal {

@@ -8,7 +8,7 @@ use thiserror::Error;
 use super::answering::ReceiveError;
 use super::enrolment::{CardQuery, EnrolError};
 use super::payloads::PayloadRefusal;
-use super::{Department, Internal};
+use super::{Department, Internal, PeerMessage, PeerPath};
 use crate::exchange::verification::Refusal;
 
 /// Why a peer's message is not taken.
@@ -58,6 +58,30 @@ impl PeerError {
 }
 
 impl Department {
+    /// Takes a sealed message at its place. Returns the reply's body.
+    ///
+    /// # Errors
+    /// [`PeerError`]
+    pub async fn peer_message(
+        &self,
+        sender: &DepartmentId,
+        message: PeerMessage,
+    ) -> Result<Vec<u8>, PeerError> {
+        let body = message.body;
+        match message.path {
+            PeerPath::Requests => self.peer_request(sender, &body).await.map(drop)?,
+            PeerPath::Answers => self.peer_answer(sender, &body).await?,
+            PeerPath::KeyCards => return self.peer_key_card(sender, &body).await,
+            PeerPath::Part { request, payload, number } => {
+                self.peer_part(sender, &request, &payload, number, body.into()).await?;
+            }
+            PeerPath::Complete { request, payload } => {
+                self.peer_complete(sender, &request, &payload, &body).await?;
+            }
+        }
+        Ok(Vec::new())
+    }
+
     /// Takes a sealed question. Returns the request's digest, whose exchange is then to be
     /// [advanced](Department::advance).
     ///

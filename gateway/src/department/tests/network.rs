@@ -106,23 +106,7 @@ impl Peers for Direct {
             return reply;
         }
         let department = &self.departments[&recipient.id];
-        let outcome = match message.path {
-            PeerPath::Requests => {
-                department.peer_request(sender.id(), &message.body).await.map(|_| Vec::new())
-            }
-            PeerPath::Answers => {
-                department.peer_answer(sender.id(), &message.body).await.map(|()| Vec::new())
-            }
-            PeerPath::KeyCards => department.peer_key_card(sender.id(), &message.body).await,
-            PeerPath::Part { request, payload, number } => department
-                .peer_part(sender.id(), &request, &payload, number, message.body.into())
-                .await
-                .map(|()| Vec::new()),
-            PeerPath::Complete { request, payload } => department
-                .peer_complete(sender.id(), &request, &payload, &message.body)
-                .await
-                .map(|()| Vec::new()),
-        };
+        let outcome = department.peer_message(sender.id(), message).await;
         Ok(match outcome {
             Ok(body) => PeerReply::Taken(body),
             Err(PeerError::Internal(error)) => {
