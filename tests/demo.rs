@@ -52,8 +52,27 @@ fn the_demo_plays_the_main_job_and_its_chain_audits() {
             ("statutory", "verified"),
             ("payload: the question", "verified"),
             ("payload", "received"),
+            ("attack: a byte of the ciphertext changed on the way", "refused"),
+            ("attack: a byte of the proof changed by the issuer", "refused"),
+            ("attack: a consent signed by the issuer instead of the citizen", "refused"),
+            ("attack: the answer to another question", "refused"),
+            ("attack: the same answer again", "refused"),
+            ("attack: an answer from a root that was replaced", "refused"),
             ("withdrawn", "not proven"),
         ]
+    );
+    let caught: Vec<&str> = facts["exchanges"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|it| it["caught_by"].as_str())
+        .collect();
+    assert_eq!(caught.len(), 6);
+    assert_eq!(caught[0], "envelope-authentication");
+    assert!(["proof-encoding", "proof-invalid"].contains(&caught[1]), "{}", caught[1]);
+    assert_eq!(
+        caught[2..],
+        ["consent-signature", "answer-other-request", "answer-replayed", "records-stale"]
     );
     assert_eq!(facts["chain"]["audit"], "ok");
     let entries = &facts["chain"]["entries"];
@@ -61,11 +80,11 @@ fn the_demo_plays_the_main_job_and_its_chain_audits() {
         ("circuit", 2),
         ("approval", 8),
         ("service", 4),
-        ("consent-key", 3),
-        ("request", 11),
-        ("consent", 7),
+        ("consent-key", 4),
+        ("request", 13),
+        ("consent", 9),
         ("withdrawal", 1),
-        ("proof", 7),
+        ("proof", 9),
         ("payload-sent", 1),
         ("payload-received", 1),
     ] {

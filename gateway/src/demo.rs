@@ -4,6 +4,7 @@
 //! Only the way between departments is short: one process hosts all four and hands their sealed
 //! messages over in memory.
 
+mod attacks;
 mod exchanges;
 mod in_process;
 mod network;

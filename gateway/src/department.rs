@@ -290,12 +290,15 @@ impl Department {
     }
 
     /// Another department as the chain knows it.
-    fn peer(&self, id: &DepartmentId) -> Result<chain::department::Department, Internal> {
+    pub(crate) fn peer(
+        &self,
+        id: &DepartmentId,
+    ) -> Result<chain::department::Department, Internal> {
         self.chain().state().department(id).cloned().ok_or(Internal::UnknownDepartment(*id))
     }
 
     /// Seals `plaintext` to another department.
-    fn seal(
+    pub(crate) fn seal(
         &self,
         message: Message,
         recipient: &chain::department::Department,

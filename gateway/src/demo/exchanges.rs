@@ -9,6 +9,7 @@ use getrandom::SysRng;
 use rand_core::{Rng as _, UnwrapErr};
 use serde_json::{Value as Json, json};
 
+use super::attacks::Attacks;
 use super::network::{Network, People, Wallet};
 use super::report::Report;
 use super::sample::{LAW, SAMPLES};
@@ -34,10 +35,12 @@ const PAYLOAD_BYTES: usize = 8 << 20;
 
 /// Plays exchanges on a network.
 pub(super) struct Exchanges<'n> {
-    network: &'n Network,
-    report: &'n mut Report,
+    pub(super) network: &'n Network,
+    pub(super) report: &'n mut Report,
     /// Somebody with a key card of whom tax has no record.
     unknown: Subject,
+    /// Somebody on record whom no question is about.
+    pub(super) another_citizen: Subject,
 }
 
 fn low_wages() -> Json {
@@ -58,9 +61,14 @@ impl<'n> Exchanges<'n> {
         people: &People,
         report: &'n mut Report,
     ) -> Result<(), DemoError> {
-        let mut play = Self { network, report, unknown: unknown(people)? };
-        let eligible = play.choose(people, true)?;
-        let earner = play.choose(people, false)?;
+        let eligible = choose(people, true)?;
+        let earner = choose(people, false)?;
+        let another_citizen = people["tax"]
+            .keys()
+            .find(|subject| ![eligible, earner].contains(subject))
+            .copied()
+            .ok_or_else(|| DemoError::Sample("two citizens are not enough".to_owned()))?;
+        let mut play = Self { network, report, unknown: unknown(people)?, another_citizen };
         play.report.chapter("Three people get wallets; the registrar enrols their keys");
         let start = Instant::now();
         let eligible = network.wallet(eligible).await?;
@@ -72,29 +80,11 @@ impl<'n> Exchanges<'n> {
         play.not_proven(&eligible, &earner).await?;
         play.statutory(&eligible).await?;
         play.payload(&eligible).await?;
+        Attacks::play(&mut play, &eligible).await?;
         play.withdrawn(&eligible).await
     }
 
-    /// Somebody known to registry and tax who meets both conditions, or fails the one on wages.
-    fn choose(&self, people: &People, eligible: bool) -> Result<Subject, DemoError> {
-        let (registry, tax) = (&people["civil-registry"], &people["tax"]);
-        let (registry_schema, tax_schema) = (SAMPLES[0].schema()?, SAMPLES[2].schema()?);
-        let parse = |json: &Json, schema| {
-            let as_of = AS_OF.parse().expect("a day");
-            Query::parse(json, schema, as_of).map_err(|error| DemoError::Sample(error.to_string()))
-        };
-        let (home, wages) = (parse(&home(), &registry_schema)?, parse(&low_wages(), &tax_schema)?);
-        registry
-            .iter()
-            .filter(|(_, values)| home.holds(values))
-            .find(|(subject, _)| {
-                tax.get(subject).is_some_and(|values| wages.holds(values) == eligible)
-            })
-            .map(|(subject, _)| *subject)
-            .ok_or_else(|| DemoError::Sample("nobody meets the demo's conditions".to_owned()))
-    }
-
-    async fn ask(
+    pub(super) async fn ask(
         &mut self,
         requester: &str,
         change: impl FnOnce(&mut Json),
@@ -111,7 +101,7 @@ impl<'n> Exchanges<'n> {
     }
 
     /// What a wallet does: it reads the question, recomputes what it signs, and signs.
-    async fn consent(
+    pub(super) async fn consent(
         &mut self,
         issuer: &str,
         wallet: &Wallet,
@@ -136,7 +126,7 @@ impl<'n> Exchanges<'n> {
         Err(outcome("consent", "a pending question", "none"))
     }
 
-    async fn prove(&mut self, issuer: &str, asked: &Asked) -> Result<(), DemoError> {
+    pub(super) async fn prove(&mut self, issuer: &str, asked: &Asked) -> Result<(), DemoError> {
         let start = Instant::now();
         self.network.department(issuer).advance(&asked.request, &self.network.peers).await?;
         self.report.spent("prove, record, send, verify", start);
@@ -398,6 +388,23 @@ impl<'n> Exchanges<'n> {
     }
 }
 
+/// Somebody known to registry and tax who meets both conditions, or fails the one on wages.
+fn choose(people: &People, eligible: bool) -> Result<Subject, DemoError> {
+    let (registry, tax) = (&people["civil-registry"], &people["tax"]);
+    let (registry_schema, tax_schema) = (SAMPLES[0].schema()?, SAMPLES[2].schema()?);
+    let parse = |json: &Json, schema| {
+        let as_of = AS_OF.parse().expect("a day");
+        Query::parse(json, schema, as_of).map_err(|error| DemoError::Sample(error.to_string()))
+    };
+    let (home, wages) = (parse(&home(), &registry_schema)?, parse(&low_wages(), &tax_schema)?);
+    registry
+        .iter()
+        .filter(|(_, values)| home.holds(values))
+        .find(|(subject, _)| tax.get(subject).is_some_and(|values| wages.holds(values) == eligible))
+        .map(|(subject, _)| *subject)
+        .ok_or_else(|| DemoError::Sample("nobody meets the demo's conditions".to_owned()))
+}
+
 /// A citizen number that nobody in the sample has.
 fn unknown(people: &People) -> Result<Subject, DemoError> {
     (999_999_999_000..=999_999_999_999_i64)
@@ -423,7 +430,7 @@ fn withdrawal() -> (Digest, Digest) {
     (w, withdrawal_lock(&w))
 }
 
-fn outcome(step: &'static str, expected: &str, got: &str) -> DemoError {
+pub(super) fn outcome(step: &'static str, expected: &str, got: &str) -> DemoError {
     DemoError::Outcome { step, expected: expected.to_owned(), got: got.to_owned() }
 }
 

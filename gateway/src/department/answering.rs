@@ -7,6 +7,7 @@ mod taking;
 use std::sync::Arc;
 
 use chain::identifier::{DepartmentId, EntryId};
+use circuits::Fr;
 use crypto::Digest;
 use serde::{Deserialize, Serialize};
 
@@ -105,6 +106,16 @@ impl Department {
             Some(service) if current => self.document(service.document).await,
             _ => Ok(None),
         }
+    }
+
+    /// `M` of a question that this department received: what its citizen signs.
+    ///
+    /// # Errors
+    /// [`Internal`] if there is no such question.
+    pub async fn consent_message(&self, digest: &Digest) -> Result<Fr, Internal> {
+        let row = self.received(digest)?;
+        let row = row.ok_or_else(|| Internal::Damaged("no such question".to_owned()))?;
+        Ok(self.restore_request(&row.request).await?.consent_message())
     }
 
     pub(super) async fn put_received(

@@ -394,7 +394,9 @@ async fn an_enrolment_code_is_good_once_for_its_citizen() {
 async fn an_unapproved_copy_of_a_key_does_not_hide_the_approved_one() {
     let network = Network::new(0).await;
     let mut copy = circuit_document(CircuitId::IdentifiedV1);
-    copy.provenance = crate::document::circuit::Provenance::Ceremony { transcripts: Vec::new() };
+    copy.provenance = crate::document::circuit::Provenance::Ceremony {
+        transcripts: vec![Digest::of(b"transcript")],
+    };
     network.department("welfare").propose_circuit(&copy).await.unwrap();
     let circuits = network.department("welfare").circuits().await.unwrap();
     let (id, _) = copy.key().unwrap();

@@ -17,7 +17,7 @@ pub struct CircuitDocument {
     pub version: u32,
     /// The circuit.
     pub circuit: CircuitId,
-    /// SHA-256 of the constraint matrices, as `proofgate circuits list` prints it from any build.
+    /// SHA-256 of the constraint matrices, as `proofgate circuits` prints it from any build.
     pub constraints: Digest,
     /// The verifying key, lower-case hexadecimal.
     pub verifying_key: String,
@@ -48,6 +48,9 @@ pub enum CircuitDocumentError {
         /// The version that the document has.
         got: u32,
     },
+    /// A ceremony without a transcript is nobody's.
+    #[error("provenance: a ceremony has at least one transcript")]
+    NoTranscript,
     /// The verifying key's text is not lower-case hexadecimal.
     #[error("verifying key: expected lower-case hexadecimal")]
     NotHex,
@@ -69,6 +72,10 @@ impl CircuitDocument {
     pub fn key(&self) -> Result<(KeyId, VerifyingKey), CircuitDocumentError> {
         if self.version != VERSION {
             return Err(CircuitDocumentError::Version { got: self.version });
+        }
+        if matches!(&self.provenance, Provenance::Ceremony { transcripts } if transcripts.is_empty())
+        {
+            return Err(CircuitDocumentError::NoTranscript);
         }
         let bytes = hex::decode(&self.verifying_key).map_err(|_| CircuitDocumentError::NotHex)?;
         if hex::encode(&bytes) != self.verifying_key {

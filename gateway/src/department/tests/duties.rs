@@ -201,8 +201,12 @@ async fn each_duty_of_an_identified_answer_is_checked() {
     });
     let mut ceremony = case.clone();
     ceremony.production = true;
-    ceremony.facts.circuit.document.provenance = Provenance::Ceremony { transcripts: Vec::new() };
+    ceremony.facts.circuit.document.provenance =
+        Provenance::Ceremony { transcripts: vec![Digest::of(b"transcript")] };
     assert_eq!(ceremony.verify(), Ok(()), "what is refused in production is the provenance");
+    ceremony.breaks("key-unsound", |case| {
+        case.facts.circuit.document.provenance = Provenance::Ceremony { transcripts: Vec::new() };
+    });
 
     case.breaks("records-other-dataset", |case| case.answer.records = other_entry());
     case.breaks("records-other-dataset", |case| case.facts.records.author = id("welfare"));
