@@ -40,7 +40,7 @@ impl<'p, 'n> Attacks<'p, 'n> {
         attacks.tampered_ciphertext(&held).await?;
         attacks.tampered_proof(&held).await?;
         attacks.foreign_signature(&held).await?;
-        attacks.to_another_request(&held, &other).await?;
+        attacks.answer_another_request(&held, &other).await?;
         attacks.deliver_and_replay(&held).await?;
         attacks.stale_root(&other).await
     }
@@ -131,7 +131,7 @@ impl<'p, 'n> Attacks<'p, 'n> {
         self.caught("a consent signed by the issuer instead of the citizen", sealed).await
     }
 
-    async fn to_another_request(&mut self, held: &Held, other: &Held) -> Result<(), DemoError> {
+    async fn answer_another_request(&mut self, held: &Held, other: &Held) -> Result<(), DemoError> {
         let sealed = self.seal(&other.answer, &held.asked)?;
         self.caught("the answer to another question", sealed).await
     }
