@@ -343,10 +343,15 @@ async fn an_offer_with_a_wrong_signature_spends_nothing() {
     let message = tax.restore_request(&offer.request).await.unwrap().consent_message();
     let lock = withdrawal_lock(&Digest::of(b"w"));
     let wrong = thief.private.sign(circuits::Fr::from(1));
+    // Neither an offer that somebody else wrote, nor one whose entry was exchanged, is the requester's.
+    let mut forged = offer.clone();
+    forged.entry = chain::identifier::EntryId::from_digest(Digest::of(b"another entry"));
+    let right = citizen.private.sign(message);
+    let refused = tax.take_offer(&citizen.key(), forged, &right, lock).await.unwrap_err();
+    assert_eq!(refused.code(), "request-unknown");
     let refused = tax.take_offer(&thief.key(), offer.clone(), &wrong, lock).await.unwrap_err();
     assert_eq!(refused.code(), "consent-signature");
     assert!(tax.received(&asked.request).unwrap().is_none());
-    let right = citizen.private.sign(message);
     tax.take_offer(&citizen.key(), offer, &right, lock).await.unwrap();
 }
 

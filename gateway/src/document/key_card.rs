@@ -185,3 +185,62 @@ impl TryFrom<String> for SignatureHex {
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[error("expected 128 lower-case hexadecimal digits")]
 pub struct ParseSignatureError;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use circuits::eddsa::PrivateKey;
+    use crypto::Secret;
+
+    fn network(name: &[u8]) -> NetworkId {
+        serde_json::from_value(serde_json::json!(Digest::of(name))).unwrap()
+    }
+
+    fn registrar() -> SigningKey {
+        SigningKey::from_seed(&Secret::new([1; 32]))
+    }
+
+    fn card() -> KeyCard {
+        KeyCard {
+            version: VERSION,
+            network: network(b"ours"),
+            registrar: "civil-registry".parse().unwrap(),
+            subject: "101061001312".parse().unwrap(),
+            key: PrivateKey::from_bytes(&[2; 32]).public_key().into(),
+            valid_from: 1,
+            salt: Nonce::from_bytes([3; 16]),
+        }
+    }
+
+    fn code(signed: &SignedKeyCard) -> &'static str {
+        let key = registrar().verifying_key();
+        signed.verify(&network(b"ours"), &key).map_or_else(|error| error.code(), |_| "ok")
+    }
+
+    #[test]
+    fn a_card_is_a_registrars_word_for_one_network() {
+        assert_eq!(code(&card().sign(&registrar())), "ok");
+        let other = SigningKey::from_seed(&Secret::new([9; 32]));
+        assert_eq!(code(&card().sign(&other)), "key-card-signature");
+        let version = KeyCard { version: 2, ..card() };
+        assert_eq!(code(&version.sign(&registrar())), "key-card-version");
+        let elsewhere = KeyCard { network: network(b"theirs"), ..card() };
+        assert_eq!(code(&elsewhere.sign(&registrar())), "key-card-network");
+    }
+
+    #[test]
+    fn nothing_on_a_signed_card_can_be_changed() {
+        let changes: [fn(&mut KeyCard); 5] = [
+            |card| card.subject = "101146789348".parse().unwrap(),
+            |card| card.key = PrivateKey::from_bytes(&[4; 32]).public_key().into(),
+            |card| card.registrar = "tax".parse().unwrap(),
+            |card| card.valid_from += 1,
+            |card| card.salt = Nonce::from_bytes([5; 16]),
+        ];
+        for change in changes {
+            let mut signed = card().sign(&registrar());
+            change(&mut signed.card);
+            assert_eq!(code(&signed), "key-card-signature");
+        }
+    }
+}

@@ -361,3 +361,73 @@ fn check_basis(request: &Request) -> Result<(), RequestError> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::records::schema_digest;
+    use serde_json::{Value, json};
+
+    fn code(change: impl FnOnce(&mut Value)) -> &'static str {
+        let schema = Schema::parse(include_str!("../../data/tax.schema.json")).unwrap();
+        let digest = schema_digest(&schema);
+        let mut json = json!({
+            "version": 1, "network": "00".repeat(32), "circuit": "identified/v1",
+            "requester": "welfare", "issuer": "tax", "service": "11".repeat(32), "schema": digest,
+            "query": [{"path": ["filing_role"], "predicate": {"$in": ["none", "sole"]}}],
+            "as_of": "2024-12-31", "purpose": "benefit-eligibility",
+            "legal_basis": {"kind": "consent", "key_card": "22".repeat(32)},
+            "nonce": "33".repeat(16), "created": 1_000, "expires": 2_000
+        });
+        change(&mut json);
+        let request: Request = serde_json::from_value(json).unwrap();
+        CheckedRequest::check(request, &schema, &digest).map_or_else(|error| error.code(), |_| "ok")
+    }
+
+    #[test]
+    fn each_fault_of_a_request_is_refused_alone() {
+        assert_eq!(code(|_| ()), "ok");
+        assert_eq!(code(|json| json["version"] = json!(2)), "request-version");
+        assert_eq!(code(|json| json["schema"] = json!("44".repeat(32))), "request-schema");
+        assert_eq!(code(|json| json["requester"] = json!("tax")), "request-to-oneself");
+        assert_eq!(code(|json| json["query"] = json!([])), "request-query");
+        assert_eq!(
+            code(|json| json["query"][0]["predicate"]["$in"] = json!(["sole", "none"])),
+            "request-query-spelling"
+        );
+        for purpose in ["", "Benefit", "1st", "two words", &"a".repeat(MAX_PURPOSE_BYTES + 1)] {
+            assert_eq!(code(|json| json["purpose"] = json!(purpose)), "request-purpose");
+        }
+    }
+
+    #[test]
+    fn a_lifetime_is_one_second_to_31_days() {
+        let expires = |at: u64| code(|json| json["expires"] = json!(at));
+        assert_eq!(expires(999), "request-lifetime");
+        assert_eq!(expires(1_000), "request-lifetime");
+        assert_eq!(expires(1_001), "ok");
+        assert_eq!(expires(1_000 + MAX_LIFETIME_SECONDS), "ok");
+        assert_eq!(expires(1_001 + MAX_LIFETIME_SECONDS), "request-lifetime");
+    }
+
+    #[test]
+    fn a_key_card_is_named_where_its_key_signs_and_nowhere_else() {
+        let basis = |circuit: &str, basis: Value| {
+            code(|json| {
+                json["circuit"] = json!(circuit);
+                json["legal_basis"] = basis;
+            })
+        };
+        let card = json!({"kind": "consent", "key_card": "22".repeat(32)});
+        let none = json!({"kind": "consent"});
+        let law = |reference: &str| json!({"kind": "statutory", "reference": reference});
+        assert_eq!(basis("identified/v1", none.clone()), "request-key-card");
+        assert_eq!(basis("pseudonymous/v1", card), "request-key-card");
+        assert_eq!(basis("pseudonymous/v1", none), "ok");
+        assert_eq!(basis("pseudonymous/v1", law("Act")), "request-statutory-pseudonym");
+        assert_eq!(basis("identified/v1", law("Act")), "ok");
+        assert_eq!(basis("identified/v1", law("")), "request-legal-reference");
+        let long = "x".repeat(MAX_REFERENCE_BYTES + 1);
+        assert_eq!(basis("identified/v1", law(&long)), "request-legal-reference");
+    }
+}
