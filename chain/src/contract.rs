@@ -10,7 +10,7 @@ use std::sync::Arc;
 use crypto::{Digest, Secret, SigningKey};
 use serde_json::json;
 
-use crate::block::{Block, Certificate, CertifiedBlock, Header, Precommit};
+use crate::block::{Certificate, CertifiedBlock, Header, Precommit};
 use crate::department::{Department, Role};
 use crate::document::{Document, Documents};
 use crate::entry::{Content, Entry, withdrawal_lock};
@@ -170,31 +170,18 @@ impl Network {
         CertifiedBlock { block, certificate }
     }
 
-    /// The blocks again, with other entries: roots recomputed, headers linked, and certified with the key
-    /// made from `number`. What somebody who has the disk and that key can do.
+    /// The blocks again, with other entries, certified with the key made from `number`.
     pub fn relink(
         &self,
         blocks: &[CertifiedBlock],
         number: u8,
         change: impl Fn(&mut Header, &mut Vec<Entry>),
     ) -> Vec<CertifiedBlock> {
-        let mut log = crate::log::Frontier::new();
-        let mut previous = *Replica::new(self.genesis()).tip();
-        let relink = |block: &CertifiedBlock| {
-            let mut header = *block.block.header();
-            let mut entries = block.block.entries().to_vec();
-            change(&mut header, &mut entries);
-            for entry in &entries {
-                log.append(crate::log::leaf_hash(entry));
-            }
-            header.previous = previous.block;
-            header.entries = u32::try_from(entries.len()).expect("a test's blocks are small");
-            (header.log_root, header.log_size) = (log.root(), log.size());
-            previous.block = header.hash();
-            let certificate = Self::certificate(&header, number);
-            let block = Block::new(header, entries).expect("the header counts these entries");
-            CertifiedBlock { block, certificate }
-        };
-        blocks.iter().map(relink).collect()
+        crate::store::relink(
+            self.genesis(),
+            blocks,
+            |header| Self::certificate(header, number),
+            change,
+        )
     }
 }

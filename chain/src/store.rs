@@ -43,7 +43,7 @@ mod trees;
 
 pub use boundary::{Boundary, Direct, Step};
 pub use error::{OpenError, StoreError};
-pub use forge::forge;
+pub use forge::{forge, relink};
 pub use mark::Mark;
 
 use mark::MarkFile;

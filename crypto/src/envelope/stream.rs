@@ -32,7 +32,7 @@ use crate::commitment::Salt;
 /// Plaintext of every chunk but the final one.
 pub const CHUNK_BYTES: usize = 64 * 1024;
 /// Ciphertext of every chunk but the final one.
-const SEALED_CHUNK_BYTES: usize = CHUNK_BYTES + TAG_BYTES;
+pub const SEALED_CHUNK_BYTES: usize = CHUNK_BYTES + TAG_BYTES;
 /// Chunks of every part but the last one: as many as fit 4 MiB together with a prelude.
 pub const CHUNKS_PER_PART: u64 = 63;
 /// No part is longer.
