@@ -10,6 +10,7 @@ pub mod exchange;
 pub mod http;
 pub mod import;
 pub mod key_file;
+pub mod measure;
 pub mod payload;
 pub mod policy;
 pub mod prover;
