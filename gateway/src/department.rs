@@ -15,6 +15,7 @@ pub mod publishing;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use chain::document::Document;
 use chain::entry::{Content, Entry};
@@ -37,6 +38,7 @@ use thiserror::Error;
 
 use crate::document::CircuitDocument;
 use crate::exchange::verification::Strictness;
+use crate::measure;
 use crate::payload::{PayloadError, PayloadStore};
 use crate::prover::{Prover, ProverError};
 use crate::records::{Records, RecordsError};
@@ -150,6 +152,8 @@ pub struct Department {
     rng: Mutex<Box<dyn CryptoRng + Send>>,
     /// Held while records, budgets or an exchange change: read, decide and write are one step.
     changing: tokio::sync::Mutex<()>,
+    /// Told of every change of a question that this department asked.
+    asked_changed: tokio::sync::watch::Sender<()>,
 }
 
 impl std::fmt::Debug for Department {
@@ -206,7 +210,8 @@ impl Department {
     ) -> Self {
         let changing = tokio::sync::Mutex::new(());
         let payloads = payloads::Payloads::new(payloads);
-        Self { id, keys, store, payloads, shared, rng: Mutex::new(rng), changing }
+        let (rng, asked_changed) = (Mutex::new(rng), tokio::sync::watch::Sender::new(()));
+        Self { id, keys, store, payloads, shared, rng, changing, asked_changed }
     }
 
     /// Its id.
@@ -260,7 +265,9 @@ impl Department {
     ) -> Result<EntryId, SubmitError> {
         let network = self.shared.genesis.network();
         let entry = Entry::sign(network, self.id, content, &self.keys.signing);
+        let start = Instant::now();
         self.shared.ledger.submit(Submission { entry, document }).await?;
+        measure::since(start, measure::APPEND);
         Ok(entry.id(network))
     }
 

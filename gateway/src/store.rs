@@ -43,6 +43,8 @@ pub enum Table {
     Enrolments,
     /// Requests that this department made.
     Asked,
+    /// Which request an idempotency key made.
+    Idempotency,
     /// Requests that this department received.
     Received,
     /// Inference budgets.
@@ -54,12 +56,13 @@ pub enum Table {
 }
 
 impl Table {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Records,
         Self::Datasets,
         Self::KeyCards,
         Self::Enrolments,
         Self::Asked,
+        Self::Idempotency,
         Self::Received,
         Self::Budgets,
         Self::Nonces,
@@ -73,6 +76,7 @@ impl Table {
             Self::KeyCards => "key-cards",
             Self::Enrolments => "enrolments",
             Self::Asked => "asked",
+            Self::Idempotency => "idempotency",
             Self::Received => "received",
             Self::Budgets => "budgets",
             Self::Nonces => "nonces",

@@ -2,6 +2,7 @@
 
 mod advancing;
 mod consenting;
+mod operator;
 mod taking;
 
 use std::sync::Arc;
@@ -20,6 +21,19 @@ use crate::exchange::issuer::{
 use crate::records::schema_digest;
 use crate::store::{Batch, Table};
 use crate::subject::Subject;
+
+/// A question that another department asked, as the issuer's operator sees it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ReceivedExchange {
+    /// Digest of the request.
+    pub request: Digest,
+    /// Who asks.
+    pub requester: DepartmentId,
+    /// How it stands; for a silent one the reason.
+    pub state: &'static str,
+    /// Whether it ended without an answer.
+    pub silent: bool,
+}
 
 pub use consenting::CitizenError;
 pub use taking::ReceiveError;
@@ -70,6 +84,24 @@ impl Stage {
 }
 
 impl Department {
+    /// The questions that others asked this department.
+    ///
+    /// # Errors
+    /// [`Internal`] if the store fails.
+    pub fn received_exchanges(&self) -> Result<Vec<ReceivedExchange>, Internal> {
+        let rows = self.store.scan::<ReceivedRow>(Table::Received);
+        rows.map(|row| {
+            let row = row?;
+            Ok(ReceivedExchange {
+                request: super::asking::request_digest(&row.request),
+                requester: row.request.requester,
+                state: row.stage.name(),
+                silent: matches!(row.stage, Stage::Closed(_)),
+            })
+        })
+        .collect()
+    }
+
     pub(super) fn received(&self, digest: &Digest) -> Result<Option<ReceivedRow>, Internal> {
         Ok(self.store.get(Table::Received, digest.as_bytes())?)
     }

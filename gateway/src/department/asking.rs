@@ -1,9 +1,11 @@
 //! The requester's side: writing a question, sending it, verifying the answer.
 
 mod ground;
+mod idempotency;
 mod offer;
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use chain::identifier::{DepartmentId, EntryId};
 use chain::time::Timestamp;
@@ -14,6 +16,7 @@ use crypto::envelope::Message;
 use crypto::{Digest, canonical};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
+use tokio::sync::watch;
 
 use super::{Department, Internal, PeerMessage, PeerPath, PeerReply, Peers, Unreached};
 use crate::chain_view::ChainView;
@@ -24,10 +27,12 @@ use crate::document::{CheckedRequest, Request, VERSION};
 use crate::exchange::requester::{Draft, Lapsed, Recorded, Sent, Status, Verified};
 use crate::exchange::verification::{self, Question, Refusal, VerifiedAnswer};
 use crate::exchange::{Exchange, RequestMessage};
+use crate::measure;
 use crate::records::schema_digest;
 use crate::store::{Batch, Table};
 use crate::subject::Subject;
 
+pub use idempotency::Idempotency;
 pub use offer::Offer;
 
 /// What a department's own system asks.
@@ -74,10 +79,14 @@ pub enum AskedBasis {
 pub struct Asked {
     /// Digest of the request document.
     pub request: Digest,
+    /// Whether an answer tells a subject tag or a pseudonym.
+    pub mode: Mode,
     /// The nonce, for further questions of the same set.
     pub nonce: Nonce,
     /// Id of the `request` entry.
     pub entry: Option<EntryId>,
+    /// Unix second after which no answer counts.
+    pub expires: u64,
     /// How it stands.
     #[serde(flatten)]
     pub status: Status,
@@ -124,6 +133,9 @@ pub enum AskError {
         /// Its code.
         code: String,
     },
+    /// Another question was asked under this idempotency key.
+    #[error("another question was asked under this idempotency key")]
+    IdempotencyConflict,
     /// The registrar was not reached. Nothing was asked.
     #[error(transparent)]
     Unreached(#[from] Unreached),
@@ -143,6 +155,7 @@ impl AskError {
             Self::KeyCard(error) => error.code(),
             Self::KeyCardNotCurrent => "key-card-not-current",
             Self::Refused { code, .. } => code,
+            Self::IdempotencyConflict => "idempotency-conflict",
             Self::Unreached(_) => "peer-unreached",
             Self::Internal(_) => "internal",
         }
@@ -180,6 +193,39 @@ impl Department {
     /// # Errors
     /// [`AskError`]. If the issuer is not reached the question stays recorded and is sent later.
     pub async fn ask(&self, ask: Ask, peers: &impl Peers) -> Result<Asked, AskError> {
+        self.ask_once(ask, None, peers).await
+    }
+
+    /// As [`Self::ask`]; the same question under the same idempotency key is asked once.
+    ///
+    /// # Errors
+    /// [`AskError`], [`AskError::IdempotencyConflict`] if the key belongs to another question.
+    pub async fn ask_once(
+        &self,
+        ask: Ask,
+        idempotency: Option<&Idempotency>,
+        peers: &impl Peers,
+    ) -> Result<Asked, AskError> {
+        let issuer = ask.issuer;
+        let digest = match self.asked_under(idempotency)? {
+            Some(digest) => digest,
+            None => self.draft(ask, idempotency, peers).await?,
+        };
+        self.pursue(&digest, peers).await?;
+        let row = self.asked_row(&digest)?.ok_or_else(lost)?;
+        match row.stage {
+            Stage::Refused { code } => Err(AskError::Refused { issuer, code }),
+            _ => Ok(view(&digest, &row)),
+        }
+    }
+
+    /// Writes a question down; returns its digest.
+    async fn draft(
+        &self,
+        ask: Ask,
+        idempotency: Option<&Idempotency>,
+        peers: &impl Peers,
+    ) -> Result<Digest, AskError> {
         let (service_entry, service) = self.find_service(&ask).await?;
         let (basis, card) = self.ground(&ask, &service, peers).await?;
         let query = Query::parse(&ask.query, &service.schema, ask.as_of)?;
@@ -215,13 +261,23 @@ impl Department {
             entry: None,
             stage: Stage::Draft,
         };
-        self.put_asked(&digest, &row).await?;
-        self.pursue(&digest, peers).await?;
-        let row = self.asked_row(&digest)?.ok_or_else(lost)?;
-        match row.stage {
-            Stage::Refused { code } => Err(AskError::Refused { issuer: ask.issuer, code }),
-            _ => Ok(view(&digest, &row)),
+        let mut batch = Batch::default();
+        batch.put(Table::Asked, digest.as_bytes(), &row);
+        let _changing = self.changing.lock().await;
+        // Again, under the lock: the same call may have come twice at the same time.
+        if let Some(digest) = self.asked_under(idempotency)? {
+            return Ok(digest);
         }
+        if let Some(idempotency) = idempotency {
+            idempotency.remember(&digest, &mut batch);
+        }
+        self.commit(batch).await.map_err(Internal::from)?;
+        Ok(digest)
+    }
+
+    /// Marked as changed whenever a question of this department may stand otherwise than before.
+    pub fn watch_asked(&self) -> watch::Receiver<()> {
+        self.asked_changed.subscribe()
     }
 
     /// How a question of this department stands.
@@ -356,7 +412,10 @@ impl Department {
                 };
                 let card = card.as_ref().map(|signed| &signed.card);
                 let question = Question { request: &request, entry: &entry, subject, card };
-                verification::verify(&bytes, question, &facts, strictness, now)
+                let start = Instant::now();
+                let outcome = verification::verify(&bytes, question, &facts, strictness, now);
+                measure::since_of(start, measure::VERIFY, request.request().circuit.name());
+                outcome
             })
             .await?;
         Ok(outcome)
@@ -422,7 +481,9 @@ impl Department {
     async fn put_asked(&self, digest: &Digest, row: &AskedRow) -> Result<(), Internal> {
         let mut batch = Batch::default();
         batch.put(Table::Asked, digest.as_bytes(), row);
-        Ok(self.commit(batch).await?)
+        self.commit(batch).await?;
+        self.asked_changed.send_replace(());
+        Ok(())
     }
 }
 
@@ -444,5 +505,7 @@ fn view(digest: &Digest, row: &AskedRow) -> Asked {
             (Status::Rejected { code: code.clone() }, None)
         }
     };
-    Asked { request: *digest, nonce: row.request.nonce, entry: row.entry, status, answer }
+    let Request { circuit, nonce, expires, .. } = row.request;
+    let (mode, entry) = (circuit.mode(), row.entry);
+    Asked { request: *digest, mode, nonce, entry, expires, status, answer }
 }

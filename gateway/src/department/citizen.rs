@@ -28,6 +28,10 @@ pub struct Pending {
     pub schema: Schema,
     /// What people call the requester.
     pub requester_name: String,
+    /// What people call the service.
+    pub service_title: String,
+    /// The condition in words.
+    pub condition: String,
     /// The issuer's word on whether the record meets the condition.
     pub holds: bool,
     /// What the citizen must be told.
@@ -50,6 +54,8 @@ pub struct HistoryItem {
     pub received: u64,
     /// How it stands, with the reason that only issuer and citizen see.
     pub state: String,
+    /// Whether it ended without an answer, for the reason that is its state.
+    pub silent: bool,
 }
 
 impl Department {
@@ -65,8 +71,8 @@ impl Department {
             if self.now() > row.request.expires {
                 continue;
             }
-            let registrar =
-                self.current_service(&row.request.service).await?.map(|it| it.registrar);
+            let service = self.current_service(&row.request.service).await?;
+            let registrar = service.as_ref().map(|it| it.registrar);
             let notes = match (registrar, row.request.circuit.mode()) {
                 (_, Mode::Pseudonymous) => vec![Note::ConsentBindsAllButIssuer],
                 (Some(registrar), _) if registrar == self.id => {
@@ -77,6 +83,8 @@ impl Department {
             pending.push(Pending {
                 schema: request.query().schema().clone(),
                 requester_name: self.name_of(&row.request.requester),
+                service_title: service.map_or_else(|| row.dataset.clone(), |it| it.title),
+                condition: request.query().describe(),
                 holds: state.holds,
                 notes,
                 request: row.request,
@@ -100,6 +108,7 @@ impl Department {
                 requester_name: self.name_of(&row.request.requester),
                 received: row.received,
                 state: row.stage.name().to_owned(),
+                silent: matches!(row.stage, Stage::Closed(_)),
                 request: row.request,
             });
         }

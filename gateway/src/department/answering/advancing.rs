@@ -1,6 +1,7 @@
 //! Moving an exchange on: consent onto the chain, proof, proof onto the chain, answer.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use chain::ledger::SubmitError;
 use chain::rules::RuleError;
@@ -15,6 +16,7 @@ use crate::document::Request;
 use crate::exchange::Exchange;
 use crate::exchange::issuer::{Answered, Closed, Consented, Proved, Ready, Silence};
 use crate::exchange::proving::{self, ProvingError, Standing};
+use crate::measure;
 use crate::records::{Dataset, Record};
 
 impl Department {
@@ -126,9 +128,10 @@ impl Department {
                     .get(&request.request().circuit)
                     .ok_or_else(|| Internal::Damaged("no proving key".to_owned()))?;
                 let mut rng = groth16::rng_from_seed(seed);
-                Ok::<_, Internal>(proving::prove(
-                    &request, &record, standing, &ground, key, &mut rng,
-                ))
+                let start = Instant::now();
+                let proven = proving::prove(&request, &record, standing, &ground, key, &mut rng);
+                measure::since_of(start, measure::PROVE, request.request().circuit.name());
+                Ok::<_, Internal>(proven)
             })
             .await??;
         match proven {
@@ -185,7 +188,10 @@ impl Department {
         }
     }
 
-    fn subject_record(&self, row: &ReceivedRow) -> Result<(Dataset, Option<Record>), Internal> {
+    pub(super) fn subject_record(
+        &self,
+        row: &ReceivedRow,
+    ) -> Result<(Dataset, Option<Record>), Internal> {
         let dataset = self.records().dataset(&row.dataset)?;
         let record = match row.subject {
             Some(subject) => self.records().record(&dataset, subject)?,
@@ -195,7 +201,7 @@ impl Department {
     }
 
     /// Where a record stands in the published tree.
-    fn standing(
+    pub(super) fn standing(
         &self,
         dataset: &Dataset,
         record: &Record,

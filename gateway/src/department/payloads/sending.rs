@@ -1,6 +1,7 @@
 //! The sender's side: sealing, recording, sending.
 
 use std::convert::Infallible;
+use std::time::{Duration, Instant};
 
 use chain::entry::Content;
 use chain::identifier::{DepartmentId, EntryId};
@@ -16,6 +17,7 @@ use super::super::{Department, Internal, PeerMessage, PeerPath, PeerReply, Peers
 use super::{PayloadRow, Sealed, Stage, Step, department_name};
 use crate::document::VERSION;
 use crate::document::payload::{DocumentName, DocumentNameError, PayloadManifest};
+use crate::measure;
 use crate::payload::PayloadError;
 
 /// So often a recipient may refuse a payload before it is given up. It may have lost a part, or not yet
@@ -193,13 +195,18 @@ impl Department {
         };
         let sealer = self.random(|rng| PayloadSealer::new(&route, &key, &mut { rng }));
         let mut sealer = sealer.map_err(Internal::from)?;
+        let mut sealing = Duration::ZERO;
         while let Some(chunk) = source.next().await.map_err(SendPayloadError::Source)? {
-            for part in sealer.push(&chunk).map_err(|_| SendPayloadError::TooLong)? {
+            let start = Instant::now();
+            let parts = sealer.push(&chunk).map_err(|_| SendPayloadError::TooLong)?;
+            sealing += start.elapsed();
+            for part in parts {
                 put(part).await?;
             }
         }
         let end = sealer.finish().map_err(|_| SendPayloadError::TooLong)?;
         put(end.last_part).await?;
+        measure::took(sealing, measure::SEAL);
         let salt = self.random(|rng| Salt::random(&mut { rng }));
         let commitment = end.ciphertext.commit(&salt);
         Ok(Sealed { name, bytes: end.plaintext_bytes, salt, commitment })
