@@ -2,7 +2,8 @@
 //!
 //! Four surfaces, each generic over a trait that the application layer implements: [`local`] for the
 //! department's own systems, [`peer`] for other gateways, [`citizen`] for wallets, and [`public`] for
-//! everybody. [`server`] serves them all on one address; [`client`] and [`citizen_client`] are the
+//! everybody. [`server`] serves them all on one address; [`client`], [`local_client`] and
+//! [`citizen_client`] are the
 //! other ends. Every error is a [`problem`] document.
 
 mod body;
@@ -14,6 +15,7 @@ mod hosting;
 mod layers;
 mod limits;
 pub mod local;
+pub mod local_client;
 mod path;
 pub mod peer;
 pub mod problem;

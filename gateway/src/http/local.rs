@@ -5,6 +5,7 @@
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ::http::header::{AUTHORIZATION, LOCATION};
 use ::http::request::Parts;
@@ -19,7 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use super::body::{Download, OCTETS, Upload, json_response, read_json, require_content_type};
 use super::hosting::{Hosting, Site};
-use super::path::PathOf;
+use super::path::{PathOf, QueryOf};
 use super::problem::Problem;
 
 /// Label of a token's digest.
@@ -28,7 +29,7 @@ const TOKEN_LABEL: &str = "proofgate/v1/local-token";
 const MAX_TOKEN_BYTES: usize = 256;
 /// The longest idempotency key, in bytes.
 const MAX_IDEMPOTENCY_KEY_BYTES: usize = 64;
-const IDEMPOTENCY_KEY: &str = "idempotency-key";
+pub(super) const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
 /// What a department does for its own systems.
 pub trait LocalApi: Send + Sync + 'static {
@@ -39,8 +40,12 @@ pub trait LocalApi: Send + Sync + 'static {
         idempotency: Option<Idempotency>,
     ) -> impl Future<Output = Result<Asked, Problem>> + Send;
 
-    /// What became of a question.
-    fn asked(&self, request: Digest) -> impl Future<Output = Result<Asked, Problem>> + Send;
+    /// What became of a question; while it is open, waits for that as long as is said.
+    fn asked(
+        &self,
+        request: Digest,
+        wait: Duration,
+    ) -> impl Future<Output = Result<Asked, Problem>> + Send;
 
     /// The signed offer of a pseudonymous question, for the citizen's wallet.
     fn offer(
@@ -57,10 +62,11 @@ pub trait LocalApi: Send + Sync + 'static {
         subject: SubjectText,
     ) -> impl Future<Output = Result<EnrolmentCode, Problem>> + Send;
 
-    /// Seals and sends a payload under an answered question, while it is being received.
+    /// Seals and sends a payload of that name under an answered question, while it is being received.
     fn send_payload(
         &self,
         request: Digest,
+        name: String,
         payload: Upload,
     ) -> impl Future<Output = Result<PayloadSent, Problem>> + Send;
 
@@ -202,8 +208,11 @@ pub struct Idempotency {
 pub struct Asked {
     /// Digest of the request document.
     pub request: Digest,
-    /// Id of its entry on the chain.
-    pub entry: Digest,
+    /// Its nonce: further questions about the same subject may be declared to be of the same set.
+    pub nonce: NonceText,
+    /// Id of its entry on the chain, once it is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entry: Option<Digest>,
     /// What became of it.
     #[serde(flatten)]
     pub status: AskedStatus,
@@ -263,6 +272,8 @@ pub struct Enrolment {
 pub struct EnrolmentCode {
     /// The code.
     pub code: String,
+    /// Until when it is good, Unix seconds.
+    pub expires: u64,
 }
 
 impl fmt::Debug for EnrolmentCode {
@@ -274,27 +285,77 @@ impl fmt::Debug for EnrolmentCode {
 /// A payload that was sent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PayloadSent {
-    /// Its name.
+    /// The payload.
     pub id: PayloadId,
-    /// Its length before it was sealed.
+    /// The document's length.
     pub bytes: u64,
     /// The salted commitment to its ciphertext.
     pub commitment: Digest,
-    /// Id of its `payload-sent` entry.
-    pub sent_entry: Digest,
+    /// Id of its `payload-sent` entry, once it is on the chain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sent_entry: Option<Digest>,
+    /// Where it stands.
+    #[serde(flatten)]
+    pub delivery: Delivery,
+}
+
+/// Where a payload that was sent stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "delivery", rename_all = "kebab-case")]
+pub enum Delivery {
+    /// It waits for the chain or for the recipient.
+    Underway,
+    /// The recipient has checked all of it.
+    Delivered,
+    /// The recipient does not take it.
+    Refused {
+        /// The recipient's code.
+        code: String,
+    },
 }
 
 /// A payload that was received.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PayloadReceived {
-    /// Its name.
+    /// The payload.
     pub id: PayloadId,
     /// The request that it belongs to.
     pub request: Digest,
     /// Who sent it.
     pub sender: String,
-    /// Whether all of it is there.
-    pub complete: bool,
+    /// What is known once all of it is there and checked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub complete: Option<CompletePayload>,
+}
+
+/// A payload that is there to be opened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CompletePayload {
+    /// The document's name.
+    pub name: String,
+    /// The document's length.
+    pub bytes: u64,
+    /// Id of its `payload-sent` entry.
+    pub sent_entry: Digest,
+    /// Id of its `payload-received` entry.
+    pub received_entry: Digest,
+}
+
+/// The query of `GET /v1/requests/{digest}`.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AskedQuery {
+    /// Seconds to wait for an answer.
+    #[serde(default)]
+    wait: u64,
+}
+
+/// The query of `POST /v1/requests/{digest}/payloads`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SendQuery {
+    /// The document's name.
+    name: String,
 }
 
 /// Bearer tokens and the departments that they belong to. Holds digests of tokens only.
@@ -407,10 +468,14 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
 }
 
 async fn asked<H: Hosting>(
+    State(site): State<Site<H>>,
     Local(department): Local<H>,
     PathOf(request): PathOf<Digest>,
+    QueryOf(AskedQuery { wait }): QueryOf<AskedQuery>,
 ) -> Result<Response<Body>, Problem> {
-    Ok(json_response(StatusCode::OK, &department.asked(request).await?))
+    // Less than the request's own time, so that there is an answer and no error when it is over.
+    let wait = Duration::from_secs(wait).min(site.limits.request_time / 2);
+    Ok(json_response(StatusCode::OK, &department.asked(request, wait).await?))
 }
 
 async fn offer<H: Hosting>(
@@ -438,11 +503,12 @@ async fn send_payload<H: Hosting>(
     State(site): State<Site<H>>,
     Local(department): Local<H>,
     PathOf(digest): PathOf<Digest>,
+    QueryOf(SendQuery { name }): QueryOf<SendQuery>,
     request: Request<Body>,
 ) -> Result<Response<Body>, Problem> {
     require_content_type(request.headers(), OCTETS)?;
     let payload = Upload::new(request.into_body(), &site.limits)?;
-    let sent = department.send_payload(digest, payload).await?;
+    let sent = department.send_payload(digest, name, payload).await?;
     Ok(json_response(StatusCode::CREATED, &sent))
 }
 

@@ -16,12 +16,20 @@ use ::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE}
 use ::http::{HeaderValue, Response, StatusCode};
 use axum::body::Body;
 use axum::response::IntoResponse;
+use chain::ledger::SubmitError;
 use hyper::body::Bytes;
 
 use self::table::{INTERNAL, row};
 use super::citizen::CredentialError;
 use super::signature::{NonceError, VerifyError};
+use crate::department::Internal;
+use crate::department::answering::{CitizenError, ReceiveError};
+use crate::department::asking::AskError;
+use crate::department::enrolment::EnrolError;
+use crate::department::payloads::SendPayloadError;
+use crate::department::peer::PeerError;
 use crate::payload::PayloadError;
+use crate::prover::ProverError;
 
 /// Content type of a problem document.
 pub const PROBLEM_JSON: &str = "application/problem+json";
@@ -56,8 +64,8 @@ impl Problem {
     ///
     /// A code that the table does not have is [`Problem::internal`]: nothing is told by
     /// accident.
-    pub fn new(code: &'static str, detail: impl fmt::Display) -> Self {
-        let Some(row) = row(code) else {
+    pub fn new(code: &str, detail: impl fmt::Display) -> Self {
+        let Some((row, code)) = row(code) else {
             return Self::internal(&format_args!("{code}: {detail}"));
         };
         let retry_after =
@@ -199,6 +207,93 @@ impl From<PayloadError> for Problem {
         match error {
             PayloadError::Folder { .. } | PayloadError::Store { .. } => Self::internal(&error),
             error => Self::new(error.code(), error),
+        }
+    }
+}
+
+impl From<Internal> for Problem {
+    fn from(error: Internal) -> Self {
+        match error {
+            Internal::Prover(ProverError::Full) => {
+                Self::new("prover-full", "too many proofs are waiting: try again later")
+            }
+            Internal::Submit(SubmitError::Busy) => {
+                Self::new("chain-overloaded", "too many entries are waiting: try again later")
+            }
+            Internal::Submit(SubmitError::Unknown { .. } | SubmitError::Stopped(_)) => {
+                tracing::error!(%error, "the chain takes no entry");
+                Self::new("chain-unavailable", "the chain takes no entry now: try again later")
+            }
+            error => Self::internal(&error),
+        }
+    }
+}
+
+/// Errors with a `code()` of their own, except where our own side failed.
+macro_rules! told_unless_internal {
+    ($($error:ident),* $(,)?) => { $(
+        impl From<$error> for Problem {
+            fn from(error: $error) -> Self {
+                match error {
+                    $error::Internal(error) => error.into(),
+                    error => Self::new(error.code(), error),
+                }
+            }
+        }
+    )* };
+}
+
+told_unless_internal! { ReceiveError }
+
+impl From<AskError> for Problem {
+    fn from(error: AskError) -> Self {
+        match error {
+            AskError::Internal(error) => error.into(),
+            // Another gateway's word: one that we have no status for must not look like our fault.
+            AskError::Refused { ref code, .. } if row(code).is_none() => {
+                Self::new("peer-refused", error)
+            }
+            error => Self::new(error.code(), &error),
+        }
+    }
+}
+
+impl From<EnrolError> for Problem {
+    fn from(error: EnrolError) -> Self {
+        match error {
+            EnrolError::Internal(error) => error.into(),
+            EnrolError::Card(error) => error.into(),
+            error => Self::new(error.code(), &error),
+        }
+    }
+}
+
+impl From<CitizenError> for Problem {
+    fn from(error: CitizenError) -> Self {
+        match error {
+            CitizenError::Internal(error) => error.into(),
+            CitizenError::Refused(error) => (*error).into(),
+            error => Self::new(error.code(), error),
+        }
+    }
+}
+
+impl From<PeerError> for Problem {
+    fn from(error: PeerError) -> Self {
+        match error {
+            PeerError::Internal(error) => error.into(),
+            PeerError::Request(error) => error.into(),
+            error => Self::new(error.code(), &error),
+        }
+    }
+}
+
+impl From<SendPayloadError<Self>> for Problem {
+    fn from(error: SendPayloadError<Self>) -> Self {
+        match error {
+            SendPayloadError::Internal(error) => error.into(),
+            SendPayloadError::Source(problem) => problem,
+            error => Self::new(error.code(), error.to_string()),
         }
     }
 }

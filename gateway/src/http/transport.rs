@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use super::signature::{Audience, AudienceError};
 use ::http::uri::{Authority, PathAndQuery, Scheme};
 use ::http::{Request, Response, Uri};
 use crypto::envelope::stream::MAX_PART_BYTES;
@@ -49,6 +50,15 @@ impl fmt::Display for BaseUrl {
 }
 
 impl BaseUrl {
+    /// The gateway at this address, as signatures name it.
+    ///
+    /// # Errors
+    /// [`AudienceError`]
+    pub fn audience(&self) -> Result<Audience, AudienceError> {
+        let url = Uri::builder().scheme(Scheme::HTTP).authority(self.0.clone()).path_and_query("/");
+        Audience::of(&url.build().map_err(|_| AudienceError)?)
+    }
+
     /// The URL of `target`, a path with perhaps a query, at this gateway.
     pub(super) fn at(&self, target: &str) -> Result<Uri, BaseUrlError> {
         let target: PathAndQuery = target.parse().map_err(|_| BaseUrlError)?;

@@ -21,16 +21,28 @@ async fn a_question_is_asked_and_looked_at() {
     assert_eq!(asked.headers[LOCATION], format!("/v1/requests/{ID}"));
     assert_eq!(asked.headers[CACHE_CONTROL], "no-store");
     let expected = json!({
-        "request": ID, "entry": ID, "status": "rejected", "code": "proof-invalid",
+        "request": ID, "nonce": "06".repeat(16), "entry": ID,
+        "status": "rejected", "code": "proof-invalid",
         "subject_tag": ID, "notes": ["development-key"], "receipts": [ID],
     });
     assert_eq!(asked.json(), expected);
     let state = running.local(Method::GET, &format!("/v1/requests/{ID}"), "").await;
     assert_eq!((state.status, state.json()), (200, expected));
+    for wait in ["wait=7", "wait=3600"] {
+        let state = running.local(Method::GET, &format!("/v1/requests/{ID}?{wait}"), "").await;
+        assert_eq!(state.status, 200);
+    }
+    for query in ["wait=-1", "wait=a", "wait=1&wait=1", "patience=1"] {
+        let state = running.local(Method::GET, &format!("/v1/requests/{ID}?{query}"), "").await;
+        assert_eq!(state.code(), problem(400, "query-string"), "{query}");
+    }
     let offer = running.local(Method::GET, &format!("/v1/requests/{ID}/offer"), "").await;
     assert_eq!((offer.status, offer.json()), (200, json!({ "offer": ID })));
     let log = running.gateway.tax.log();
-    assert_eq!(log, ["ask welfare 199001011234 None".to_owned(), format!("asked {ID}")]);
+    let ask = "ask welfare 199001011234 None".to_owned();
+    // Nobody waits longer than half of a request's time.
+    let looks = [0, 7, 15].map(|wait| format!("asked {ID}, waiting {wait}"));
+    assert_eq!(log, [vec![ask], looks.into()].concat());
     assert_eq!(running.gateway.welfare.log(), [""; 0]);
 }
 
@@ -60,9 +72,9 @@ async fn the_operators_views_are_served() {
         json!([{ "request": ID, "requester": "welfare", "state": "closed", "silence": "refused" }]);
     assert_eq!((received.status, received.json()), (200, expected));
     let code = running.local(Method::POST, "/v1/enrolments", r#"{"subject":"1"}"#).await;
-    assert_eq!((code.status, code.json()), (201, json!({ "code": "code" })));
+    assert_eq!((code.status, code.json()), (201, json!({ "code": "code", "expires": 0 })));
     let payloads = running.local(Method::GET, "/v1/payloads", "").await;
-    let expected = json!([{ "id": PAYLOAD, "request": ID, "sender": "welfare", "complete": true }]);
+    let expected = json!([{ "id": PAYLOAD, "request": ID, "sender": "welfare" }]);
     assert_eq!((payloads.status, payloads.json()), (200, expected));
 }
 
@@ -186,7 +198,7 @@ async fn payloads_stream_in_and_out() {
     let limits = Limits { body_bytes: 100, payload_bytes: 300_000, ..Limits::default() };
     let running = start(limits).await;
     let upload = |length: usize| {
-        let target = format!("/v1/requests/{ID}/payloads");
+        let target = format!("/v1/requests/{ID}/payloads?name=a%20b.pdf");
         let mut request = local_request(Method::POST, &target, "");
         request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(OCTETS));
         request.map(|_| Bytes::from(vec![7; length]))
@@ -195,10 +207,11 @@ async fn payloads_stream_in_and_out() {
     assert_eq!(sent.status, 201);
     let commitment = crypto::Digest::of(&vec![7; 300_000]);
     let expected = json!(
-        { "id": PAYLOAD, "bytes": 300_000, "commitment": commitment, "sent_entry": ID }
+        { "id": PAYLOAD, "bytes": 300_000, "commitment": commitment, "sent_entry": ID,
+          "delivery": "delivered" }
     );
     assert_eq!(sent.json(), expected);
-    assert_eq!(running.gateway.tax.log(), [format!("payload of {ID}")]);
+    assert_eq!(running.gateway.tax.log(), [format!("payload a b.pdf of {ID}")]);
     assert_eq!(running.send(upload(300_001)).await.code(), problem(413, "body-too-large"));
 
     let mut typed = upload(1);
@@ -229,7 +242,7 @@ async fn a_payload_that_stands_still_is_cut_off_and_one_that_moves_is_not() {
         ..Limits::default()
     };
     let head = format!(
-        "POST /v1/requests/{ID}/payloads HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer tax-token\r\n\
+        "POST /v1/requests/{ID}/payloads?name=a HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer tax-token\r\n\
          Content-Type: {OCTETS}\r\nConnection: close\r\nContent-Length: 2\r\n\r\na"
     );
     let running = start(limits.clone()).await;

@@ -18,7 +18,14 @@ pub(super) const TABLE: &[Row] = &[
     Row {
         status: StatusCode::BAD_REQUEST,
         title: "Malformed request",
-        codes: &["json", "path", "header", "body-unread", "content-digest-mismatch"],
+        codes: &[
+            "json",
+            "path",
+            "query-string",
+            "header",
+            "body-unread",
+            "content-digest-mismatch",
+        ],
     },
     Row {
         status: StatusCode::UNAUTHORIZED,
@@ -226,7 +233,8 @@ pub(super) const TABLE: &[Row] = &[
     },
 ];
 
-/// The row of a code.
-pub(super) fn row(code: &str) -> Option<&'static Row> {
-    TABLE.iter().find(|row| row.codes.contains(&code))
+/// The row of a code, and the code as the table has it.
+pub(super) fn row(code: &str) -> Option<(&'static Row, &'static str)> {
+    let mut found = TABLE.iter().flat_map(|row| row.codes.iter().map(move |known| (row, *known)));
+    found.find(|(_, known)| *known == code)
 }

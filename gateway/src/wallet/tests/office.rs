@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use chain::entry::withdrawal_lock;
 use circuits::eddsa::{PublicKey, Signature};
@@ -225,7 +226,7 @@ impl LocalApi for Office {
         nobody()
     }
 
-    async fn asked(&self, _: Digest) -> Result<Asked, Problem> {
+    async fn asked(&self, _: Digest, _: Duration) -> Result<Asked, Problem> {
         nobody()
     }
 
@@ -241,7 +242,7 @@ impl LocalApi for Office {
         nobody()
     }
 
-    async fn send_payload(&self, _: Digest, _: Upload) -> Result<PayloadSent, Problem> {
+    async fn send_payload(&self, _: Digest, _: String, _: Upload) -> Result<PayloadSent, Problem> {
         nobody()
     }
 
