@@ -1,0 +1,221 @@
+//! The local surface of a hosted department.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use circuits::encoding::Date;
+use circuits::query::Mode;
+use crypto::Digest;
+use crypto::envelope::PayloadId;
+use hyper::body::Bytes;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until, timeout_at};
+
+use super::{Hosted, note_name};
+use crate::department::answering::ReceivedExchange;
+use crate::department::asking::{self, Idempotency as Once};
+use crate::department::payloads::{self, Chunks, ReceivedPayload, SentPayload};
+use crate::department::{Internal, Peers};
+use crate::document::request::Nonce;
+use crate::exchange::requester::Status;
+use crate::http::local::{
+    About, Ask, Asked, AskedBasis, AskedStatus, CompletePayload, Delivery, EnrolmentCode,
+    Idempotency, LocalApi, NonceText, PayloadReceived, PayloadSent, Received, SubjectText,
+};
+use crate::http::{Download, Problem, Upload};
+use crate::subject::Subject;
+
+/// Pieces of a payload, each of up to 4 MiB, that wait for the client.
+const PIECES: usize = 1;
+
+impl<P: Peers + 'static> LocalApi for Hosted<P> {
+    async fn ask(&self, ask: Ask, idempotency: Option<Idempotency>) -> Result<Asked, Problem> {
+        let ask = read(ask)?;
+        let once = idempotency.map(|Idempotency { key, body }| Once { key, body });
+        let asked = self.department.ask_once(ask, once.as_ref(), self.peers.as_ref()).await?;
+        Ok(view(asked))
+    }
+
+    async fn asked(&self, request: Digest, wait: Duration) -> Result<Asked, Problem> {
+        let until = Instant::now() + wait;
+        let mut changes = self.department.watch_asked();
+        loop {
+            changes.mark_unchanged();
+            let asked = self.department.asked(&request).await?;
+            let asked = asked.ok_or_else(unknown_request)?;
+            if asked.status != Status::Sent || Instant::now() >= until {
+                return Ok(view(asked));
+            }
+            // A question also changes by the mere passing of its time.
+            let left = asked.expires.saturating_add(1).saturating_sub(self.department.now());
+            let expiry = Instant::now() + Duration::from_secs(left.min(wait.as_secs().max(1)));
+            tokio::select! {
+                _ = timeout_at(until, changes.changed()) => {}
+                () = sleep_until(expiry) => {}
+            }
+        }
+    }
+
+    async fn offer(&self, request: Digest) -> Result<serde_json::Value, Problem> {
+        let unknown = || Problem::new("offer-unknown", "no pseudonymous question has this digest");
+        let offer = self.department.offer(&request)?.ok_or_else(unknown)?;
+        serde_json::to_value(offer).map_err(|error| Problem::internal(&error))
+    }
+
+    async fn received(&self) -> Result<Vec<Received>, Problem> {
+        let exchanges = self.department.received_exchanges()?;
+        Ok(exchanges.into_iter().map(received).collect())
+    }
+
+    async fn enrolment_code(&self, subject: SubjectText) -> Result<EnrolmentCode, Problem> {
+        let code = self.department.enrolment_code(subject_of(&subject)?).await?;
+        Ok(EnrolmentCode { code: code.code.into(), expires: code.expires })
+    }
+
+    async fn send_payload(
+        &self,
+        request: Digest,
+        name: String,
+        payload: Upload,
+    ) -> Result<PayloadSent, Problem> {
+        let peers = self.peers.as_ref();
+        Ok(sent(self.department.send_payload(&request, &name, payload, peers).await?))
+    }
+
+    async fn payloads(&self) -> Result<Vec<PayloadReceived>, Problem> {
+        Ok(self.department.received_payloads()?.into_iter().map(received_payload).collect())
+    }
+
+    async fn payload(&self, id: PayloadId) -> Result<Download, Problem> {
+        let unknown = || Problem::new("payload-unknown", "no complete payload has this id");
+        let department = Arc::clone(&self.department);
+        let bytes = department.open_payload(&id)?.ok_or_else(unknown)?.bytes();
+        let (sender, chunks) = mpsc::channel(PIECES);
+        tokio::spawn(async move {
+            let pieces = async {
+                let Some(mut reader) = department.open_payload(&id)? else { return Ok(()) };
+                while let Some(piece) = reader.next().await? {
+                    if sender.send(Bytes::copy_from_slice(&piece)).await.is_err() {
+                        break; // the client is gone
+                    }
+                }
+                Ok::<(), Internal>(())
+            };
+            if let Err(error) = pieces.await {
+                // The response ends before its announced length, which the client sees.
+                tracing::error!(payload = %id, %error, "a payload cannot be opened");
+            }
+        });
+        Ok(Download { bytes, chunks })
+    }
+}
+
+impl Chunks for Upload {
+    type Error = Problem;
+
+    async fn next(&mut self) -> Result<Option<Bytes>, Problem> {
+        Upload::next(self).await
+    }
+}
+
+fn unknown_request() -> Problem {
+    Problem::new("request-unknown", "this department asked no question of that digest")
+}
+
+/// The subject, without repeating what was given: it may name a person.
+fn subject_of(text: &SubjectText) -> Result<Subject, Problem> {
+    text.0.parse().map_err(|error| Problem::new("subject", error))
+}
+
+fn read(ask: Ask) -> Result<asking::Ask, Problem> {
+    let Ask { issuer, dataset, about, query, purpose, legal_basis, as_of, expires_in, nonce } = ask;
+    let subject = match about {
+        About::Subject(text) => Some(subject_of(&text)?),
+        About::Whoever => None,
+    };
+    let issuer = issuer
+        .parse()
+        .map_err(|_| Problem::new("issuer-unknown", "`issuer` is no department's id"))?;
+    let as_of = as_of
+        .parse::<Date>()
+        .map_err(|error| Problem::new("request", format_args!("as_of: {error}")))?;
+    let legal_basis = match legal_basis {
+        AskedBasis::Consent {} => asking::AskedBasis::Consent,
+        AskedBasis::Statutory { reference } => asking::AskedBasis::Statutory { reference },
+    };
+    let nonce = nonce.map(|nonce| Nonce::from_bytes(*nonce.as_bytes()));
+    Ok(asking::Ask {
+        issuer,
+        dataset,
+        subject,
+        query,
+        purpose,
+        legal_basis,
+        as_of,
+        expires_in,
+        nonce,
+    })
+}
+
+fn view(asked: asking::Asked) -> Asked {
+    let status = match asked.status {
+        Status::Sent => AskedStatus::Sent,
+        Status::Verified => AskedStatus::Verified,
+        Status::NotProven => AskedStatus::NotProven,
+        Status::Rejected { code } => AskedStatus::Rejected { code },
+    };
+    let tag = asked
+        .answer
+        .as_ref()
+        .map(|answer| Digest::from_bytes(circuits::field::to_be_bytes(answer.tag.0)));
+    let (subject_tag, pseudonym) = match asked.mode {
+        Mode::Identified => (tag, None),
+        Mode::Pseudonymous => (None, tag),
+    };
+    let notes = asked.answer.as_ref().map(|answer| &answer.notes);
+    let notes = notes.into_iter().flatten().copied().map(note_name).collect();
+    Asked {
+        request: asked.request,
+        nonce: NonceText::from_bytes(*asked.nonce.as_bytes()),
+        entry: asked.entry.map(|entry| *entry.as_digest()),
+        status,
+        subject_tag,
+        pseudonym,
+        notes,
+        receipts: Vec::new(),
+    }
+}
+
+fn received(exchange: ReceivedExchange) -> Received {
+    let ReceivedExchange { request, requester, state, silent } = exchange;
+    let silence = silent.then(|| state.to_owned());
+    let state = if silent { "closed" } else { state }.to_owned();
+    Received { request, requester: requester.to_string(), state, silence }
+}
+
+fn sent(payload: SentPayload) -> PayloadSent {
+    let SentPayload { id, bytes, commitment, sent_entry, delivery, .. } = payload;
+    let delivery = match delivery {
+        payloads::Delivery::Underway => Delivery::Underway,
+        payloads::Delivery::Delivered => Delivery::Delivered,
+        payloads::Delivery::Refused { code } => Delivery::Refused { code },
+    };
+    PayloadSent {
+        id,
+        bytes,
+        commitment,
+        sent_entry: sent_entry.map(|entry| *entry.as_digest()),
+        delivery,
+    }
+}
+
+fn received_payload(payload: ReceivedPayload) -> PayloadReceived {
+    let ReceivedPayload { id, request, sender, complete } = payload;
+    let complete = complete.map(|document| CompletePayload {
+        name: document.name.to_string(),
+        bytes: document.bytes,
+        sent_entry: *document.sent_entry.as_digest(),
+        received_entry: *document.received_entry.as_digest(),
+    });
+    PayloadReceived { id, request, sender: sender.to_string(), complete }
+}

@@ -1,0 +1,83 @@
+//! The peer surface of a hosted department.
+
+use std::sync::atomic::Ordering;
+
+use chain::identifier::DepartmentId;
+use crypto::envelope::Name;
+use hyper::body::Bytes;
+
+use super::Hosted;
+use crate::department::Peers;
+use crate::department::peer::PeerError;
+use crate::http::Problem;
+use crate::http::peer::{PartName, PayloadName, PeerApi};
+use crate::http::signature::{Audience, KeyDirectory, NonceStore, Signer};
+
+impl<P: Peers + 'static> Hosted<P> {
+    /// Notes that a signed request arrived; whose it is.
+    fn arrived(&self, sender: &Name) -> Result<DepartmentId, Problem> {
+        self.arrived.fetch_add(1, Ordering::Relaxed);
+        let sender = sender.as_str().parse();
+        sender.map_err(|_| Problem::new("signature-key-unknown", "the sender is no department"))
+    }
+}
+
+impl<P: Peers + 'static> PeerApi for Hosted<P> {
+    fn signer(&self) -> &Signer {
+        &self.signer
+    }
+
+    fn audience(&self) -> &Audience {
+        &self.audience
+    }
+
+    fn keys(&self) -> &dyn KeyDirectory {
+        &self.keys
+    }
+
+    fn nonces(&self) -> &dyn NonceStore {
+        &self.nonces
+    }
+
+    async fn take_request(&self, sender: Name, sealed: Bytes) -> Result<(), Problem> {
+        let sender = self.arrived(&sender)?;
+        let request = self.department.peer_request(&sender, &sealed).await.map_err(told)?;
+        self.work.advance(*self.department.id(), request);
+        Ok(())
+    }
+
+    async fn take_answer(&self, sender: Name, sealed: Bytes) -> Result<(), Problem> {
+        let sender = self.arrived(&sender)?;
+        self.department.peer_answer(&sender, &sealed).await.map_err(told)
+    }
+
+    async fn key_card(&self, sender: Name, sealed: Bytes) -> Result<Bytes, Problem> {
+        let sender = self.arrived(&sender)?;
+        let card = self.department.peer_key_card(&sender, &sealed).await.map_err(told)?;
+        Ok(card.into())
+    }
+
+    async fn take_part(&self, sender: Name, part: PartName, bytes: Bytes) -> Result<(), Problem> {
+        let sender = self.arrived(&sender)?;
+        let PartName { payload: PayloadName { request, payload }, number } = part;
+        let taken = self.department.peer_part(&sender, &request, &payload, number, bytes).await;
+        taken.map_err(told)
+    }
+
+    async fn complete_payload(
+        &self,
+        sender: Name,
+        PayloadName { request, payload }: PayloadName,
+        sealed: Bytes,
+    ) -> Result<(), Problem> {
+        let sender = self.arrived(&sender)?;
+        let taken = self.department.peer_complete(&sender, &request, &payload, &sealed).await;
+        taken.map_err(told)
+    }
+}
+
+/// What the peer is told; our own log has the code as well.
+fn told(error: PeerError) -> Problem {
+    tracing::info!(code = error.code(), "a message is refused");
+    error.into()
+}
