@@ -29,7 +29,7 @@ fn path(path: &Path) -> &str {
 fn the_demo_plays_the_main_job_and_its_chain_audits() {
     let folder = tempfile::tempdir().unwrap();
     let network = folder.path().join("network");
-    let demo = proofgate(&["demo", "--json", "--dir", path(&network)]);
+    let demo = proofgate(&["demo", "--json", "--exit", "--port", "0", "--dir", path(&network)]);
     let facts = json(&demo);
 
     let results: Vec<(&str, &str)> = facts["exchanges"]
@@ -52,13 +52,22 @@ fn the_demo_plays_the_main_job_and_its_chain_audits() {
             ("statutory", "verified"),
             ("payload: the question", "verified"),
             ("payload", "received"),
+            ("withdrawn", "not proven"),
             ("attack: a byte of the ciphertext changed on the way", "refused"),
             ("attack: a byte of the proof changed by the issuer", "refused"),
             ("attack: a consent signed by the issuer instead of the citizen", "refused"),
+            ("attack: a proof under a key that nobody else approved", "refused"),
             ("attack: the answer to another question", "refused"),
             ("attack: the same answer again", "refused"),
+            ("attack: a pseudonymous proof signed by the issuer, its own check skipped", "refused"),
+            ("attack: the same with the issuer's own key put into the record", "refused"),
+            ("attack: a byte of a document's ciphertext changed", "refused"),
+            ("attack: two chunks of a document's ciphertext exchanged", "refused"),
             ("attack: an answer from a root that was replaced", "refused"),
-            ("withdrawn", "not proven"),
+            (
+                "attack: a chain folder rewritten without its withdrawal, linked and certified again",
+                "refused"
+            ),
         ]
     );
     let caught: Vec<&str> = facts["exchanges"]
@@ -67,32 +76,48 @@ fn the_demo_plays_the_main_job_and_its_chain_audits() {
         .iter()
         .filter_map(|it| it["caught_by"].as_str())
         .collect();
-    assert_eq!(caught.len(), 6);
-    assert_eq!(caught[0], "envelope-authentication");
     assert!(["proof-encoding", "proof-invalid"].contains(&caught[1]), "{}", caught[1]);
     assert_eq!(
-        caught[2..],
-        ["consent-signature", "answer-other-request", "answer-replayed", "records-stale"]
+        [&caught[..1], &caught[2..]].concat(),
+        [
+            "envelope-authentication",
+            "consent-signature",
+            "key-unapproved",
+            "answer-other-request",
+            "answer-replayed",
+            "proof-invalid",
+            "proof-invalid",
+            "payload-authentication",
+            "payload-authentication",
+            "records-stale",
+            "certificate-signature",
+        ]
     );
+    // Requests that the exchanges need; those that are sent again in between come on top.
+    assert!(facts["signed_requests"].as_u64().unwrap() >= 50);
     assert_eq!(facts["chain"]["audit"], "ok");
     let entries = &facts["chain"]["entries"];
     for (kind, count) in [
-        ("circuit", 2),
+        ("circuit", 3),
         ("approval", 8),
         ("service", 4),
         ("consent-key", 4),
-        ("request", 13),
-        ("consent", 9),
+        ("request", 15),
+        ("consent", 11),
         ("withdrawal", 1),
-        ("proof", 9),
-        ("payload-sent", 1),
-        ("payload-received", 1),
+        ("proof", 11),
+        ("payload-sent", 3),
+        ("payload-received", 3),
     ] {
         assert_eq!(entries[kind], count, "{kind}");
     }
     assert_eq!(facts["circuits"]["identified/v1"]["public_inputs"], 4);
     assert!(facts["circuits"]["identified/v1"]["constraints"].as_u64().unwrap() <= 5_000);
     assert!(facts["circuits"]["pseudonymous/v1"]["constraints"].as_u64().unwrap() <= 13_000);
+
+    for time in ["import", "prove identified/v1", "verify identified/v1", "seal", "append"] {
+        assert!(facts["times_ms"][time].as_f64().unwrap() > 0.0, "{time}");
+    }
 
     // The narration names no citizen's number or wages.
     let narration = text(&demo.stderr);
@@ -126,7 +151,7 @@ fn the_demo_plays_the_main_job_and_its_chain_audits() {
     assert!(text(&refused.stderr).starts_with("proofgate: "), "{}", text(&refused.stderr));
 
     // A folder that is in use is not touched.
-    let again = proofgate(&["demo", "--dir", path(&network)]);
+    let again = proofgate(&["demo", "--exit", "--port", "0", "--dir", path(&network)]);
     assert_eq!(again.status.code(), Some(1));
     assert!(text(&again.stderr).contains("not empty"), "{}", text(&again.stderr));
 }

@@ -3,13 +3,12 @@
 mod audit;
 mod circuits;
 mod consent;
+mod demo;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-
-use crate::demo;
 
 /// Something came out otherwise than it should, or a check failed.
 const FAILED: u8 = 1;
@@ -27,15 +26,8 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Play the main job on 2,000 sample citizens of four departments, and audit what it left.
-    #[command(after_help = "Example: proofgate demo --dir ./network --json > facts.json")]
-    Demo {
-        /// Use this new folder and keep it; without it a temporary folder is used and removed.
-        #[arg(long)]
-        dir: Option<PathBuf>,
-        /// Print the facts as one JSON object on standard output.
-        #[arg(long)]
-        json: bool,
-    },
+    #[command(after_help = "Example: proofgate demo --dir ./network --exit --json > facts.json")]
+    Demo(demo::Arguments),
     /// Re-verify a chain folder against a genesis file, offline, trusting nothing else.
     #[command(
         after_help = "Example: proofgate audit --genesis genesis.json --chain ./network/chain"
@@ -77,7 +69,7 @@ pub fn main() -> ExitCode {
         }
     };
     let outcome = match arguments.command {
-        Command::Demo { dir, json } => play(dir, json),
+        Command::Demo(arguments) => demo::run(arguments),
         Command::Audit { genesis, chain, json } => audit::run(&genesis, &chain, json),
         Command::Circuits { json } => {
             circuits::run(json);
@@ -92,16 +84,4 @@ pub fn main() -> ExitCode {
             ExitCode::from(FAILED)
         }
     }
-}
-
-fn play(folder: Option<PathBuf>, json: bool) -> Result<(), String> {
-    let runtime = tokio::runtime::Runtime::new()
-        .map_err(|error| format!("cannot start the runtime: {error}"))?;
-    let facts = runtime
-        .block_on(demo::run(&demo::Options { folder }))
-        .map_err(|error| error.to_string())?;
-    if json {
-        println!("{facts:#}");
-    }
-    Ok(())
 }

@@ -1,32 +1,36 @@
 //! The main job, played on real records and narrated: four departments, their chain, their citizens.
 //!
-//! Everything is the real part: stores and chain on disk, sealed messages, proofs, the offline audit.
-//! Only the way between departments is short: one process hosts all four and hands their sealed
-//! messages over in memory.
+//! Everything is the real part: stores and chain on disk, signed and sealed HTTP between departments,
+//! wallets that speak the citizen surface, proofs, the offline audit.
 
 mod attacks;
-mod exchanges;
-mod in_process;
+mod chapters;
+mod citizen;
+mod founding;
 mod network;
+mod people;
 mod report;
 mod sample;
+mod wire;
 
+use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use chain::genesis::Genesis;
-use chain::identifier::EntryId;
+use metrics_util::debugging::{DebuggingRecorder, Snapshotter};
 use serde_json::Value as Json;
 use thiserror::Error;
 
 use crate::department::Internal;
-use crate::department::answering::CitizenError;
-use crate::department::asking::AskError;
-use crate::department::enrolment::EnrolError;
 use crate::department::publishing::PublishError;
+use crate::http::local_client::LocalClientError;
+use crate::wallet::WalletError;
 
-use exchanges::Exchanges;
+use chapters::Play;
+use founding::Founded;
 use network::Network;
+use people::Cast;
 use report::Report;
 
 /// Why the demo ended early. Every one of them is a step that did not come out as it should.
@@ -47,10 +51,37 @@ pub enum DemoError {
         /// The folder.
         path: PathBuf,
     },
+    /// The port cannot be had.
+    #[error(
+        "port {port} of 127.0.0.1: {error}; choose another one with --port, or any with --port 0"
+    )]
+    Port {
+        /// The port.
+        port: u16,
+        /// Why not.
+        error: std::io::Error,
+    },
+    /// The listener failed.
+    #[error("the listener: {0}")]
+    Listen(std::io::Error),
+    /// The address is no gateway's.
+    #[error("{url:?} is no gateway's address")]
+    Address {
+        /// The address.
+        url: String,
+    },
     /// The sample data does not hold.
-    #[error("sample data: {0}")]
-    Sample(String),
-    /// A key file could not be made.
+    #[error("sample data, {file}: {fault}")]
+    Sample {
+        /// Which part.
+        file: String,
+        /// What is wrong with it.
+        fault: String,
+    },
+    /// The genesis facts do not hold.
+    #[error(transparent)]
+    Genesis(#[from] chain::genesis::GenesisError),
+    /// A key file could not be made or read.
     #[error(transparent)]
     KeyFile(#[from] crate::key_file::KeyFileError),
     /// The chain did not open.
@@ -62,21 +93,18 @@ pub enum DemoError {
     /// A department's payloads did not open.
     #[error(transparent)]
     Payloads(#[from] crate::payload::PayloadError),
+    /// A department cannot be hosted.
+    #[error(transparent)]
+    Host(#[from] crate::hosting::HostError),
     /// Something was not published.
     #[error(transparent)]
     Publish(#[from] PublishError),
-    /// A key was not enrolled.
-    #[error(transparent)]
-    Enrol(#[from] EnrolError),
-    /// A question was not asked.
-    #[error(transparent)]
-    Ask(#[from] AskError),
-    /// A citizen's step was not taken.
-    #[error(transparent)]
-    Citizen(#[from] CitizenError),
-    /// A payload was not sent.
-    #[error("payload: {0}")]
-    Payload(String),
+    /// A department's own system was refused something.
+    #[error("local surface: {0}")]
+    Local(#[from] LocalClientError),
+    /// A citizen's wallet was refused something.
+    #[error("wallet: {0}")]
+    Wallet(#[from] WalletError),
     /// A department's own side failed.
     #[error(transparent)]
     Internal(#[from] Internal),
@@ -95,53 +123,123 @@ pub enum DemoError {
     },
 }
 
+/// Something came out otherwise than it should.
+fn outcome(step: &'static str, expected: &str, got: &str) -> DemoError {
+    DemoError::Outcome { step, expected: expected.to_owned(), got: got.to_owned() }
+}
+
 /// How the demo is run.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Options {
     /// The folder to use and keep; a temporary one that is removed if there is none.
     pub folder: Option<PathBuf>,
+    /// A folder with other records under the same schemas.
+    pub data: Option<PathBuf>,
+    /// The port on 127.0.0.1; 0 for any that is free.
+    pub port: u16,
+}
+
+/// A demo that has been played: its facts, and the network that it left.
+#[derive(Debug)]
+pub struct Played {
+    /// What came out.
+    pub facts: Json,
+    founded: Founded,
+    listener: TcpListener,
+    /// Removed with this, if it is a temporary one.
+    _folder: Option<tempfile::TempDir>,
 }
 
 /// Plays the demo. Narrates on standard error; returns the facts.
 ///
 /// # Errors
 /// [`DemoError`] at the first step that does not come out as it should.
-pub async fn run(options: &Options) -> Result<Json, DemoError> {
-    let temporary;
-    let folder: &Path = match &options.folder {
-        Some(folder) => folder,
+pub async fn run(options: &Options) -> Result<Played, DemoError> {
+    let measurements = measure();
+    let port = options.port;
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
+        .map_err(|error| DemoError::Port { port, error })?;
+    listener.set_nonblocking(true).map_err(DemoError::Listen)?;
+    let base = network::address(&listener)?;
+    let (temporary, folder) = match &options.folder {
+        Some(folder) => (None, folder.clone()),
         None => {
-            temporary = tempfile::TempDir::new()
+            let temporary = tempfile::TempDir::new()
                 .map_err(|error| DemoError::Folder { path: std::env::temp_dir(), error })?;
-            temporary.path()
+            let folder = temporary.path().to_owned();
+            (Some(temporary), folder)
         }
     };
     let mut report = Report::new();
-    let network = Network::found(folder, &mut report)?;
+    let founded = Founded::new(&folder, &base, &mut report)?;
+    let network = Network::open(&founded, &listener)?;
     network.approve_circuits(&mut report).await?;
-    let people = network.import(&mut report).await?;
-    Exchanges::play(&network, &people, &mut report).await?;
-    let messages = network.messages();
-    report.say(format_args!("\n   {messages} sealed messages went between departments"));
-    let (genesis, chain) = network.close();
-    audit(&genesis, &chain, &mut report)?;
-    Ok(report.finish(messages))
+    let datasets = network.import(options.data.as_deref(), &mut report).await?;
+    let cast = Cast::choose(&datasets)?;
+    Play::run(&founded, &network, &base, cast, &mut report).await?;
+    count(&network, &mut report)?;
+    network.close().await?;
+    audit(&founded, &mut report)?;
+    if let Some(measurements) = measurements {
+        report.measured(&measurements);
+    }
+    Ok(Played { facts: report.finish(), founded, listener, _folder: temporary })
 }
 
-/// The offline audit: from the genesis file's bytes and the chain's folder, nothing else.
-fn audit(genesis: &Path, chain: &Path, report: &mut Report) -> Result<(), DemoError> {
-    report.chapter("Offline audit: the chain folder against the genesis file, nothing else");
-    let bytes = std::fs::read(genesis)
-        .map_err(|error| DemoError::Folder { path: genesis.to_owned(), error })?;
-    let genesis = Genesis::from_slice(&bytes)
-        .map_err(|error| DemoError::Sample(format!("genesis: {error}")))?;
-    let audited =
-        report.timed("audit", || chain::audit::audit_folder(Arc::new(genesis), chain, &[]))?;
-    report.audited(&audited);
+impl Played {
+    /// Opens the network again and serves it until `shutdown`.
+    ///
+    /// # Errors
+    /// [`DemoError`] if it does not open.
+    pub async fn serve(self, shutdown: impl Future<Output = ()>) -> Result<(), DemoError> {
+        let network = Network::open(&self.founded, &self.listener)?;
+        let base = network::address(&self.listener)?;
+        eprintln!(
+            "\n== Serving on {base} until Ctrl-C; the network is in {}",
+            self.founded.folder().display()
+        );
+        eprintln!("   {base}/checkpoint   {base}/genesis.json   {base}/v1/circuits");
+        shutdown.await;
+        network.close().await
+    }
+}
+
+/// What the gateway measures of itself from now on; nothing, if somebody else collects that.
+fn measure() -> Option<Snapshotter> {
+    let recorder = DebuggingRecorder::new();
+    let measurements = recorder.snapshotter();
+    recorder.install().ok().map(|()| measurements)
+}
+
+/// Every signed request that a department sent must have arrived, and none that nobody sent.
+fn count(network: &Network, report: &mut Report) -> Result<(), DemoError> {
+    let (arrived, sent) = network.signed_requests();
+    if arrived != sent || arrived == 0 {
+        let (sent, arrived) = (sent.to_string(), arrived.to_string());
+        return Err(outcome("signed requests", &sent, &arrived));
+    }
+    report.requests(arrived);
     Ok(())
 }
 
-/// The first eight digits of an entry's id, for people.
-fn short(entry: &EntryId) -> String {
-    entry.to_string().chars().take(8).collect()
+/// The offline audit: from the genesis file's bytes and the chain's folder, nothing else. Then the same
+/// of a folder that was rewritten.
+fn audit(founded: &Founded, report: &mut Report) -> Result<(), DemoError> {
+    report.chapter("Offline audit: the chain folder against the genesis file, nothing else");
+    let (path, chain) = (founded.genesis_file(), founded.chain_folder());
+    let genesis = Arc::new(read_genesis(&path)?);
+    let audited =
+        report.timed("audit", || chain::audit::audit_folder(Arc::clone(&genesis), &chain, &[]))?;
+    report.audited(&audited);
+    let found = attacks::rewriting::rewritten(&genesis, &chain)?;
+    let name = "a chain folder rewritten without its withdrawal, linked and certified again";
+    report.say(format_args!("{name}: caught by {}", found.code()));
+    report.exchange(&format!("attack: {name}"), "refused", Some(found.code()));
+    Ok(())
+}
+
+fn read_genesis(path: &Path) -> Result<Genesis, DemoError> {
+    let bytes =
+        std::fs::read(path).map_err(|error| DemoError::Folder { path: path.to_owned(), error })?;
+    Ok(Genesis::from_slice(&bytes)?)
 }

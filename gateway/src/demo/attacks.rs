@@ -1,24 +1,31 @@
-//! Attacks on answers, each with the check that caught it.
+//! Attacks, each with the check that caught it.
 //!
-//! Each is tried at the requester's own entry for messages; what caught it is the code of the error
-//! that came back. Afterwards the honest answer is taken, so that nothing else was wrong.
+//! Each is tried at the victim's own gateway, over HTTP and with a good signature; what caught it is the
+//! code in the gateway's signed reply. Each is made from an honest answer, which is believed afterwards,
+//! so that nothing else was wrong.
+
+mod forgery;
+pub(super) mod payload;
+pub(super) mod rewriting;
 
 use circuits::eddsa::PrivateKey;
+use circuits::groth16;
+use circuits::statement::CircuitId;
 use crypto::canonical;
-use crypto::envelope::Message;
+use crypto::envelope::{Message, Sealed};
 use serde_json::json;
+use tokio::sync::mpsc::UnboundedReceiver;
 
-use super::DemoError;
-use super::exchanges::{Exchanges, outcome};
-use super::network::Wallet;
-use crate::department::asking::Asked;
-use crate::department::{Department, PeerMessage, PeerPath};
+use super::chapters::Play;
+use super::citizen::Citizen;
+use super::founding::development_key;
+use super::network::circuit_document;
+use super::sample::{TAX, WELFARE};
+use super::{DemoError, outcome};
+use crate::department::{Department, PeerMessage, PeerPath, PeerReply};
 use crate::document::answer::{Answer, Evidence};
-
-/// Plays attacks on the exchanges between tax and welfare.
-pub(super) struct Attacks<'p, 'n> {
-    play: &'p mut Exchanges<'n>,
-}
+use crate::exchange::proving;
+use crate::http::local::{Asked, AskedStatus};
 
 /// An honest answer that did not arrive yet.
 struct Held {
@@ -27,127 +34,173 @@ struct Held {
     answer: Answer,
 }
 
-impl<'p, 'n> Attacks<'p, 'n> {
-    /// Plays all of them.
-    pub(super) async fn play(
-        play: &'p mut Exchanges<'n>,
-        wallet: &Wallet,
-    ) -> Result<(), DemoError> {
-        play.report.chapter("Attacks: what welfare's gateway says to answers that are not right");
-        let mut attacks = Self { play };
-        let held = attacks.hold(wallet, 24).await?;
-        let other = attacks.hold(wallet, 25).await?;
-        attacks.tampered_ciphertext(&held).await?;
-        attacks.tampered_proof(&held).await?;
-        attacks.foreign_signature(&held).await?;
-        attacks.answer_another_request(&held, &other).await?;
-        attacks.deliver_and_replay(&held).await?;
-        attacks.stale_root(&other).await
-    }
+/// Plays all of them.
+pub(super) async fn play(play: &mut Play<'_>) -> Result<(), DemoError> {
+    play.report.chapter("Attacks: what welfare's gateway says to what is not right");
+    // From here on, nothing that tax's gateway sends by itself arrives.
+    let mut answers = play.network.wire(TAX).hold_answers();
+    let first = hold(play, &mut answers, true).await?;
+    let second = hold(play, &mut answers, true).await?;
+    let third = hold(play, &mut answers, false).await?;
 
-    /// Has a question answered, and keeps the answer from arriving.
-    async fn hold(&mut self, wallet: &Wallet, thousands: u64) -> Result<Held, DemoError> {
-        let asked = self
-            .play
-            .ask("welfare", |ask| {
-                ask["subject"] = json!(wallet.subject);
-                ask["query"][0]["predicate"] = json!({"$lt": thousands * 100_000});
-            })
-            .await?;
-        self.play.consent("tax", wallet, &asked).await?;
-        self.play.network.peers.hold_answers();
-        self.play.prove("tax", &asked).await?;
-        let sealed = self.play.network.peers.release().pop();
-        let sealed = sealed.ok_or_else(|| outcome("attacks", "an answer on its way", "none"))?.body;
-        let opened = self
-            .welfare()
-            .open(Message::Answer, self.tax().id(), Some(asked.request), &sealed)
-            .map_err(|error| outcome("attacks", "an envelope that opens", error.code()))?;
-        let answer = canonical::from_slice(opened.plaintext())
-            .map_err(|error| outcome("attacks", "an answer", &error.to_string()))?;
-        Ok(Held { asked, sealed, answer })
-    }
+    let sealed = tampered_ciphertext(&first);
+    caught(play, "a byte of the ciphertext changed on the way", sealed).await?;
+    let sealed = seal(play, &tampered_proof(&first), &first.asked)?;
+    caught(play, "a byte of the proof changed by the issuer", sealed).await?;
+    let sealed = seal(play, &foreign_signature(play, &first).await?, &first.asked)?;
+    caught(play, "a consent signed by the issuer instead of the citizen", sealed).await?;
+    let sealed = seal(play, &unapproved_key(play, &first).await?, &first.asked)?;
+    caught(play, "a proof under a key that nobody else approved", sealed).await?;
+    let sealed = seal(play, &second.answer, &first.asked)?;
+    caught(play, "the answer to another question", sealed).await?;
+    believed(play, &first).await?;
+    caught(play, "the same answer again", first.sealed.clone()).await?;
 
-    fn welfare(&self) -> &'n Department {
-        self.play.network.department("welfare")
-    }
+    forgery::attempt(play, &third).await?;
+    believed(play, &third).await?;
 
-    fn tax(&self) -> &'n Department {
-        self.play.network.department("tax")
-    }
+    payload::play(play).await?;
+    stale_root(play, &second).await?;
+    play.network.wire(TAX).repair();
+    Ok(())
+}
 
-    /// What welfare says to a message that claims to be from tax.
-    async fn deliver(&self, sealed: Vec<u8>) -> Result<(), String> {
-        let message = PeerMessage { path: PeerPath::Answers, body: sealed };
-        let outcome = self.welfare().peer_message(self.tax().id(), message).await;
-        outcome.map(drop).map_err(|error| error.code().to_owned())
-    }
-
-    async fn caught(&mut self, name: &str, sealed: Vec<u8>) -> Result<(), DemoError> {
-        match self.deliver(sealed).await {
-            Ok(()) => Err(outcome("attacks", "a refusal", &format!("{name} was believed"))),
-            Err(code) => {
-                self.play.report.say(format_args!("{name}: caught by {code}"));
-                self.play.report.exchange(&format!("attack: {name}"), "refused", Some(&code));
-                Ok(())
+/// Has a question about wages answered, and keeps the answer from arriving.
+async fn hold(
+    play: &mut Play<'_>,
+    answers: &mut UnboundedReceiver<Vec<u8>>,
+    identified: bool,
+) -> Result<Held, DemoError> {
+    let (subject, query) = (play.eligible.subject, play.fresh_wages());
+    let asked = play
+        .ask(WELFARE, |ask| {
+            ask["query"] = query;
+            if identified {
+                ask["subject"] = json!(subject);
+            } else {
+                ask["pseudonymous"] = json!(true);
             }
+        })
+        .await?;
+    if identified {
+        play.eligible.consent(TAX, &asked, play.report).await?;
+    } else {
+        let offer = play.network.system(WELFARE).offer(&asked.request).await?;
+        play.eligible.take_offer(offer, play.report).await?;
+    }
+    loop {
+        let sealed = answers.recv().await;
+        let sealed = sealed.ok_or_else(|| outcome("attacks", "an answer on its way", "none"))?;
+        // Answers that were held before are sent again and again.
+        let header = Sealed::decode(&sealed).map(|it| it.header().request);
+        if header.is_ok_and(|request| request == asked.request)
+            && let Some(answer) = tax(play).own_answer(&asked.request)?
+        {
+            return Ok(Held { asked, sealed, answer });
         }
     }
+}
 
-    /// What a dishonest operator of tax seals, with all of tax's keys.
-    fn seal(&self, answer: &Answer, request: &Asked) -> Result<Vec<u8>, DemoError> {
-        let bytes = canonical::to_vec(answer)
-            .map_err(|error| outcome("attacks", "an answer", &error.to_string()))?;
-        let welfare = self.tax().peer(self.welfare().id())?;
-        Ok(self.tax().seal(Message::Answer, &welfare, request.request, &bytes)?)
-    }
+fn tax<'n>(play: &Play<'n>) -> &'n Department {
+    play.network.department(TAX)
+}
 
-    async fn tampered_ciphertext(&mut self, held: &Held) -> Result<(), DemoError> {
-        let mut sealed = held.sealed.clone();
-        if let Some(last) = sealed.last_mut() {
-            *last ^= 1;
-        }
-        self.caught("a byte of the ciphertext changed on the way", sealed).await
+/// Delivers an answer in the name of tax; the code of welfare's refusal.
+async fn deliver(play: &Play<'_>, sealed: Vec<u8>) -> Result<Option<String>, DemoError> {
+    let welfare = tax(play).peer(play.network.department(WELFARE).id())?;
+    let message = PeerMessage { path: PeerPath::Answers, body: sealed };
+    match play.network.wire(TAX).pass(tax(play), &welfare, message).await {
+        Ok(PeerReply::Taken(_)) => Ok(None),
+        Ok(PeerReply::Refused { code }) => Ok(Some(code)),
+        Err(error) => Err(outcome("attacks", "a signed reply", &error.to_string())),
     }
+}
 
-    async fn tampered_proof(&mut self, held: &Held) -> Result<(), DemoError> {
-        let mut answer = held.answer.clone();
-        let digit = if answer.proof.starts_with('0') { "1" } else { "0" };
-        answer.proof.replace_range(..1, digit);
-        let sealed = self.seal(&answer, &held.asked)?;
-        self.caught("a byte of the proof changed by the issuer", sealed).await
-    }
+async fn caught(play: &mut Play<'_>, name: &str, sealed: Vec<u8>) -> Result<(), DemoError> {
+    let code = deliver(play, sealed).await?;
+    let believed = || outcome("attacks", "a refusal", &format!("{name} was believed"));
+    note(play, name, &code.ok_or_else(believed)?);
+    Ok(())
+}
 
-    async fn foreign_signature(&mut self, held: &Held) -> Result<(), DemoError> {
-        let mut answer = held.answer.clone();
-        let Evidence::Identified { signature, .. } = &mut answer.evidence else {
-            return Err(outcome("attacks", "an identified answer", "another"));
-        };
-        // The issuer signs with a key of its own, over the same message.
-        let forged = PrivateKey::from_bytes(&[1; 32]);
-        let message = self.tax().consent_message(&held.asked.request).await?;
-        *signature = Some(hex::encode(forged.sign(message).to_bytes()));
-        let sealed = self.seal(&answer, &held.asked)?;
-        self.caught("a consent signed by the issuer instead of the citizen", sealed).await
-    }
+/// Tells what caught an attack.
+fn note(play: &mut Play<'_>, name: &str, code: &str) {
+    play.report.say(format_args!("{name}: caught by {code}"));
+    play.report.exchange(&format!("attack: {name}"), "refused", Some(code));
+}
 
-    async fn answer_another_request(&mut self, held: &Held, other: &Held) -> Result<(), DemoError> {
-        let sealed = self.seal(&other.answer, &held.asked)?;
-        self.caught("the answer to another question", sealed).await
+/// The honest answer must be taken: then nothing else was wrong with what was made from it.
+async fn believed(play: &mut Play<'_>, held: &Held) -> Result<(), DemoError> {
+    if let Some(code) = deliver(play, held.sealed.clone()).await? {
+        return Err(outcome("attacks", "the honest answer taken", &code));
     }
+    let now = play.network.outcome(WELFARE, &held.asked).await?;
+    if now.status != AskedStatus::Verified {
+        return Err(outcome("attacks", "verified", &format!("{:?}", now.status)));
+    }
+    play.report.say("the honest answer that these were made from: verified");
+    Ok(())
+}
 
-    async fn deliver_and_replay(&mut self, held: &Held) -> Result<(), DemoError> {
-        if let Err(code) = self.deliver(held.sealed.clone()).await {
-            return Err(outcome("attacks", "the honest answer taken", &code));
-        }
-        self.play.report.say("the honest answer, which each of these was made from: verified");
-        self.caught("the same answer again", held.sealed.clone()).await
-    }
+/// What a dishonest operator of tax seals, with all of tax's keys.
+fn seal(play: &Play<'_>, answer: &Answer, request: &Asked) -> Result<Vec<u8>, DemoError> {
+    let bytes = canonical::to_vec(answer)
+        .map_err(|error| outcome("attacks", "an answer", &error.to_string()))?;
+    let welfare = tax(play).peer(play.network.department(WELFARE).id())?;
+    Ok(tax(play).seal(Message::Answer, &welfare, request.request, &bytes)?)
+}
 
-    async fn stale_root(&mut self, held: &Held) -> Result<(), DemoError> {
-        // Somebody else's new key changes the dataset's root, and this network grants no grace.
-        let subject = self.play.another_citizen;
-        self.play.network.wallet(subject).await?;
-        self.caught("an answer from a root that was replaced", held.sealed.clone()).await
+fn tampered_ciphertext(held: &Held) -> Vec<u8> {
+    let mut sealed = held.sealed.clone();
+    if let Some(last) = sealed.last_mut() {
+        *last ^= 1;
     }
+    sealed
+}
+
+fn tampered_proof(held: &Held) -> Answer {
+    let mut answer = held.answer.clone();
+    let digit = if answer.proof.starts_with('0') { "1" } else { "0" };
+    answer.proof.replace_range(..1, digit);
+    answer
+}
+
+/// The issuer signs with a key of its own, over the same message.
+async fn foreign_signature(play: &Play<'_>, held: &Held) -> Result<Answer, DemoError> {
+    let mut answer = held.answer.clone();
+    let Evidence::Identified { signature, .. } = &mut answer.evidence else {
+        return Err(outcome("attacks", "an identified answer", "another"));
+    };
+    let message = tax(play).consent_message(&held.asked.request).await?;
+    *signature = Some(hex::encode(issuers_own_key().sign(message).to_bytes()));
+    Ok(answer)
+}
+
+/// A consent key that is no citizen's.
+fn issuers_own_key() -> PrivateKey {
+    PrivateKey::from_bytes(&[1; 32])
+}
+
+/// The issuer makes a key alone, puts it on the chain, and proves the same statement under it.
+async fn unapproved_key(play: &Play<'_>, held: &Held) -> Result<Answer, DemoError> {
+    let id = CircuitId::IdentifiedV1;
+    let key = tokio::task::block_in_place(|| development_key(id));
+    tax(play).propose_circuit(&circuit_document(id, &key)).await?;
+    let (request, record, _) = tax(play).own_question(&held.asked.request).await?;
+    let (statement, witness) = proving::identified_statement(&request, &record);
+    let circuit = circuits::statement::identified::Circuit::new(statement, witness);
+    let rng = &mut groth16::rng_from_seed([7; 32]);
+    let proof = tokio::task::block_in_place(|| groth16::prove(&key, circuit, rng))
+        .map_err(|error| outcome("attacks", "a proof", &error.to_string()))?;
+    let mut answer = held.answer.clone();
+    answer.key = key.verifying_key().id();
+    answer.proof = hex::encode(proof.to_bytes());
+    Ok(answer)
+}
+
+/// Somebody else's new key changes the dataset's root, and this network grants no grace.
+async fn stale_root(play: &mut Play<'_>, held: &Held) -> Result<(), DemoError> {
+    let subject = play.cast.bystander;
+    Citizen::enrol("bystander", subject, play.founded, play.network, play.base).await?;
+    caught(play, "an answer from a root that was replaced", held.sealed.clone()).await
 }

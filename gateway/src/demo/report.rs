@@ -1,17 +1,23 @@
 //! What the demo tells: a narration for people on standard error, the facts as one JSON object.
 
 use std::collections::BTreeMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use crypto::Digest;
+use metrics_util::MetricKind;
+use metrics_util::debugging::{DebugValue, Snapshotter};
 use serde_json::{Value as Json, json};
+
+use crate::measure;
 
 /// Narrates and collects.
 #[derive(Debug)]
 pub(super) struct Report {
     exchanges: Vec<Json>,
-    times_ms: BTreeMap<&'static str, f64>,
+    times_ms: BTreeMap<String, f64>,
     chain: Json,
     circuits: Json,
+    signed_requests: u64,
 }
 
 impl Report {
@@ -21,6 +27,7 @@ impl Report {
             times_ms: BTreeMap::new(),
             chain: json!({}),
             circuits: json!({}),
+            signed_requests: 0,
         }
     }
 
@@ -35,7 +42,7 @@ impl Report {
     }
 
     /// Runs `work` and adds its time to the total under `name`.
-    pub(super) fn timed<T>(&mut self, name: &'static str, work: impl FnOnce() -> T) -> T {
+    pub(super) fn timed<T>(&mut self, name: &str, work: impl FnOnce() -> T) -> T {
         let start = Instant::now();
         let result = work();
         self.spent(name, start);
@@ -43,8 +50,8 @@ impl Report {
     }
 
     /// Adds the time since `start` to the total under `name`.
-    pub(super) fn spent(&mut self, name: &'static str, start: Instant) {
-        *self.times_ms.entry(name).or_default() += start.elapsed().as_secs_f64() * 1_000.0;
+    pub(super) fn spent(&mut self, name: &str, start: Instant) {
+        *self.times_ms.entry(name.to_owned()).or_default() += milliseconds(start.elapsed());
     }
 
     /// Notes how an exchange ended.
@@ -59,6 +66,12 @@ impl Report {
     /// Notes a circuit's size.
     pub(super) fn circuit(&mut self, name: &str, constraints: usize, public_inputs: usize) {
         self.circuits[name] = json!({"constraints": constraints, "public_inputs": public_inputs});
+    }
+
+    /// Notes how many signed requests went between departments.
+    pub(super) fn requests(&mut self, signed: u64) {
+        self.say(format_args!("{signed} signed and sealed requests went between departments"));
+        self.signed_requests = signed;
     }
 
     /// Tells and notes what the audit found.
@@ -77,25 +90,48 @@ impl Report {
             self.say(format_args!("   {line}"));
         }
         if audit.single_operator {
-            self.say(
-                "one validator certifies this chain: its operator could have rewritten it before",
-            );
-            self.say("anybody else kept a checkpoint");
+            self.say("one validator certifies this chain: its operator could have rewritten it");
+            self.say("before anybody else kept a checkpoint");
         }
         self.chain = json!({
             "height": audit.height, "entries": entries, "log_root": audit.log_root, "audit": "ok"
         });
     }
 
+    /// Takes over what the gateway measured of itself, as medians.
+    pub(super) fn measured(&mut self, measurements: &Snapshotter) {
+        for (key, _, _, value) in measurements.snapshot().into_vec() {
+            let DebugValue::Histogram(mut seconds) = value else { continue };
+            if key.kind() != MetricKind::Histogram || seconds.is_empty() {
+                continue;
+            }
+            let Some(name) = measure::name(key.key().name()) else { continue };
+            seconds.sort();
+            let median = seconds[seconds.len() / 2].into_inner();
+            let labels = key.key().labels().map(|label| format!(" {}", label.value()));
+            let name = format!("{name}{}", labels.collect::<String>());
+            self.times_ms.insert(name, median * 1_000.0);
+        }
+    }
+
     /// The facts; tells the times.
-    pub(super) fn finish(self, messages: usize) -> Json {
-        eprintln!("\n== Times");
+    pub(super) fn finish(self) -> Json {
+        eprintln!("\n== Times (setup, import, audit: all of it; the rest: the median of each)");
         for (name, milliseconds) in &self.times_ms {
             eprintln!("   {milliseconds:>10.1} ms  {name}");
         }
         json!({
             "exchanges": self.exchanges, "chain": self.chain, "circuits": self.circuits,
-            "times_ms": self.times_ms, "sealed_messages": messages
+            "times_ms": self.times_ms, "signed_requests": self.signed_requests
         })
     }
+}
+
+fn milliseconds(time: Duration) -> f64 {
+    time.as_secs_f64() * 1_000.0
+}
+
+/// The first eight digits of a digest, for people.
+pub(super) fn short(digest: &Digest) -> String {
+    digest.to_string().chars().take(8).collect()
 }

@@ -1,0 +1,60 @@
+//! `proofgate demo`
+
+use std::path::PathBuf;
+
+use clap::Args;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::demo::{self, Options};
+
+/// Arguments of `proofgate demo`.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// Use this new folder and keep it; without it a temporary folder is used and removed.
+    #[arg(long)]
+    dir: Option<PathBuf>,
+    /// Play on the records in this folder: the same CSV and schema files, with other content.
+    #[arg(long)]
+    data: Option<PathBuf>,
+    /// Serve on this port of 127.0.0.1; 0 for any that is free.
+    #[arg(long, default_value_t = 8080)]
+    port: u16,
+    /// End after the audit, instead of serving until Ctrl-C.
+    #[arg(long)]
+    exit: bool,
+    /// Print the facts as one JSON object on standard output.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Plays the demo, and serves what it left.
+pub(super) fn run(arguments: Arguments) -> Result<(), String> {
+    let runtime = tokio::runtime::Runtime::new()
+        .map_err(|error| format!("cannot start the runtime: {error}"))?;
+    runtime.block_on(async {
+        let Arguments { dir, data, port, exit, json } = arguments;
+        let options = Options { folder: dir, data, port };
+        let stop = stop().map_err(|error| format!("cannot listen for signals: {error}"))?;
+        tokio::pin!(stop);
+        let played = tokio::select! {
+            played = demo::run(&options) => played.map_err(|error| error.to_string())?,
+            () = &mut stop => return Err("stopped before the end".to_owned()),
+        };
+        if json {
+            println!("{:#}", played.facts);
+        }
+        if exit { Ok(()) } else { played.serve(stop).await.map_err(|error| error.to_string()) }
+    })
+}
+
+/// Ctrl-C, or what a service manager sends.
+fn stop() -> std::io::Result<impl Future<Output = ()>> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
+}
