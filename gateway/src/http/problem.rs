@@ -63,7 +63,7 @@ impl Problem {
     /// The problem `code`, with a text that its caller may read.
     ///
     /// A code that the table does not have is [`Problem::internal`]: nothing is told by
-    /// accident.
+    /// accident. A code may be a peer's: what it was told is told on.
     pub fn new(code: &str, detail: impl fmt::Display) -> Self {
         let Some((row, code)) = row(code) else {
             return Self::internal(&format_args!("{code}: {detail}"));

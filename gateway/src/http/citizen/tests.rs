@@ -74,7 +74,7 @@ async fn a_wallet_is_told_what_is_wrong() {
     let refused = client("tax").consent(citizen(&alice, &mut rng), &consent).await;
     let expired = PeerProblem {
         status: 410,
-        code: "request-expired".to_owned(),
+        code: "consent-expired".to_owned(),
         detail: "the request has expired".to_owned(),
     };
     assert_eq!(refused, Err(CitizenClientError::Problem(expired)));

@@ -1,3 +1,5 @@
+mod sources;
+
 use std::collections::BTreeSet;
 
 use super::document::{MAX_CODE, MAX_DETAIL};
