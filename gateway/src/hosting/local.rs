@@ -135,7 +135,7 @@ fn read(ask: Ask) -> Result<asking::Ask, Problem> {
     };
     let issuer = issuer
         .parse()
-        .map_err(|_| Problem::new("issuer-unknown", "`issuer` is no department's id"))?;
+        .map_err(|_| Problem::new("request", "issuer: expected a department's id"))?;
     let as_of = as_of
         .parse::<Date>()
         .map_err(|error| Problem::new("request", format_args!("as_of: {error}")))?;

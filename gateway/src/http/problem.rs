@@ -16,7 +16,7 @@ use ::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE}
 use ::http::{HeaderValue, Response, StatusCode};
 use axum::body::Body;
 use axum::response::IntoResponse;
-use chain::ledger::SubmitError;
+use chain::ledger::{StopReason, SubmitError};
 use hyper::body::Bytes;
 
 use self::table::{INTERNAL, row};
@@ -217,12 +217,15 @@ impl From<Internal> for Problem {
             Internal::Prover(ProverError::Full) => {
                 Self::new("prover-full", "too many proofs are waiting: try again later")
             }
-            Internal::Submit(SubmitError::Busy) => {
-                Self::new("chain-overloaded", "too many entries are waiting: try again later")
-            }
-            Internal::Submit(SubmitError::Unknown { .. } | SubmitError::Stopped(_)) => {
+            Internal::Submit(
+                error @ (SubmitError::Busy
+                | SubmitError::Unknown { .. }
+                | SubmitError::Stopped(
+                    StopReason::Closed | StopReason::NotTheValidator { .. },
+                )),
+            ) => {
                 tracing::error!(%error, "the chain takes no entry");
-                Self::new("chain-unavailable", "the chain takes no entry now: try again later")
+                Self::new(error.code(), error)
             }
             error => Self::internal(&error),
         }
