@@ -95,6 +95,9 @@ pub enum WalletError {
     /// The wallet has no card yet.
     #[error("the wallet has no key card: enrol the key at a registrar first")]
     NoCard,
+    /// Nobody has told the wallet which network it is in, so it cannot sign an enrolment.
+    #[error("the wallet does not know its network: give the network's genesis file")]
+    NoNetwork,
     /// The registrar's card is not stored.
     #[error("the card from {registrar}: {fault}")]
     Card {
@@ -228,10 +231,12 @@ impl<R: CryptoRng + Send> Wallet<R> {
 
     /// Enrols the key with the clerk's one-time code, and stores the registrar's card.
     ///
-    /// Without `network` the first card's network is believed, and no later card may be of another.
+    /// The call is signed for `network`, or without it for the network of the card that the wallet has,
+    /// and the new card must be of the same.
     ///
     /// # Errors
-    /// [`WalletError`]. A code is good once: after [`WalletError::Card`] a new one is needed.
+    /// [`WalletError`]; [`WalletError::NoNetwork`] if there is neither `network` nor a card. A code is
+    /// good once: after [`WalletError::Card`] a new one is needed.
     pub async fn enrol(
         &mut self,
         registrar: DepartmentId,
@@ -239,7 +244,9 @@ impl<R: CryptoRng + Send> Wallet<R> {
         code: Nonce,
         network: Option<NetworkId>,
     ) -> Result<&KeyCard, WalletError> {
-        let client = self.client(registrar)?;
+        let own = self.card().map(|card| card.network);
+        let network = network.or(own).ok_or(WalletError::NoNetwork)?;
+        let client = self.client_in(registrar, network)?;
         let subject_text = SubjectText(subject.into());
         let enrolment = KeyEnrolment { subject: subject_text, code: code.into() };
         let card = called(registrar, client.enrol(self.citizen(), &enrolment).await)?;
@@ -407,7 +414,7 @@ impl<R: CryptoRng + Send> Wallet<R> {
         card: serde_json::Value,
         registrar: DepartmentId,
         subject: Subject,
-        network: Option<NetworkId>,
+        network: NetworkId,
     ) -> Result<SignedKeyCard, CardFault> {
         let signed: SignedKeyCard = serde_json::from_value(card)?;
         let card = &signed.card;
@@ -423,7 +430,7 @@ impl<R: CryptoRng + Send> Wallet<R> {
         if card.registrar != registrar {
             return Err(CardFault::Registrar(card.registrar));
         }
-        let known = [network, self.card().map(|card| card.network)];
+        let known = [Some(network), self.card().map(|card| card.network)];
         match known.into_iter().flatten().find(|expected| *expected != card.network) {
             Some(expected) => Err(CardFault::Network { got: card.network, expected }),
             None => Ok(signed),
@@ -440,9 +447,18 @@ impl<R: CryptoRng + Send> Wallet<R> {
     }
 
     fn client(&self, department: DepartmentId) -> Result<CitizenClient, WalletError> {
+        self.client_in(department, self.card().ok_or(WalletError::NoCard)?.network)
+    }
+
+    fn client_in(
+        &self,
+        department: DepartmentId,
+        network: NetworkId,
+    ) -> Result<CitizenClient, WalletError> {
         let base = self.departments.get(&department);
         let base = base.ok_or(WalletError::UnknownDepartment(department))?.clone();
-        Ok(CitizenClient::new(base, department.to_string(), ClientLimits::default()))
+        let (name, network) = (department.to_string(), *network.as_digest());
+        Ok(CitizenClient::new(base, name, network, ClientLimits::default()))
     }
 
     fn citizen(&mut self) -> Citizen<'_, R> {

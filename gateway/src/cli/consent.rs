@@ -63,7 +63,7 @@ enum Step {
         /// The one-time code: 32 hexadecimal digits.
         #[arg(long, value_parser = code)]
         code: Nonce,
-        /// Take no card of another network than this one.
+        /// Id of the network that the enrolment is for; a wallet with a card has it.
         #[arg(long)]
         network: Option<NetworkId>,
     },

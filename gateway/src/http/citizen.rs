@@ -34,6 +34,9 @@ use super::signature::NonceError;
 
 /// What a department does for citizens.
 pub trait CitizenApi: Send + Sync + 'static {
+    /// Digest of the id of the network that the department is in: a citizen's signature is for it.
+    fn network(&self) -> &Digest;
+
     /// Whether `signature` is the consent key `key`'s EdDSA-Poseidon signature over `F(message)`.
     fn verify_citizen(
         &self,
@@ -257,7 +260,8 @@ impl<H: Hosting> FromRequest<Site<H>> for Authenticated<H> {
         let body = read(body, site.limits.body_bytes, site.limits.body_time).await?;
         let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
         let method = parts.method.as_str();
-        let call = SignedCall { department: &name, method, target, body: &body };
+        let network = department.network();
+        let call = SignedCall { network, department: &name, method, target, body: &body };
         let now = site.hosting.now();
         let citizen = credential.authenticate(department.as_ref(), &call, now).await?;
         Ok(Self { department, citizen, headers: parts.headers, body })

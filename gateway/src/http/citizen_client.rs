@@ -38,6 +38,7 @@ pub struct CitizenClient {
     transport: Transport,
     limits: ClientLimits,
     department: String,
+    network: Digest,
     base: BaseUrl,
 }
 
@@ -60,9 +61,10 @@ impl<R> std::fmt::Debug for Citizen<'_, R> {
 type Called<T> = Result<T, CitizenClientError>;
 
 impl CitizenClient {
-    /// A client of `department`, hosted at `base`.
-    pub fn new(base: BaseUrl, department: String, limits: ClientLimits) -> Self {
-        Self { transport: Transport::new(&limits), limits, department, base }
+    /// A client of `department`, hosted at `base`. What it sends counts in the network of that id and
+    /// in no other.
+    pub fn new(base: BaseUrl, department: String, network: Digest, limits: ClientLimits) -> Self {
+        Self { transport: Transport::new(&limits), limits, department, network, base }
     }
 
     /// Enrols the key at a registrar: the signed key card.
@@ -216,7 +218,9 @@ impl CitizenClient {
         let mut nonce = [0; 16];
         citizen.rng.fill_bytes(&mut nonce);
         let (created, nonce) = (citizen.now, HexBytes::from_bytes(nonce));
-        let call = SignedCall { department, method: method.as_str(), target: &target, body: &body };
+        let (network, method_name) = (&self.network, method.as_str());
+        let call =
+            SignedCall { network, department, method: method_name, target: &target, body: &body };
         let signature = citizen.signer.sign(&call.message(created, &nonce));
         let key = citizen.signer.key();
         let credential = CitizenCredential { key, created, nonce, signature };

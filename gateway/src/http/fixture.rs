@@ -37,6 +37,8 @@ use super::transport::{BaseUrl, ClientLimits, Transport};
 
 pub(super) const NOW: u64 = 1_800_000_000;
 pub(super) const ID: Digest = Digest::from_bytes([1; 32]);
+/// Digest of the network's id.
+pub(super) const NETWORK: Digest = Digest::from_bytes([6; 32]);
 /// Asking for this request waits for [`Department::gate`].
 pub(super) const SLOW: Digest = Digest::from_bytes([2; 32]);
 /// Asking for this request panics.

@@ -152,10 +152,17 @@ async fn a_wallet_enrols_consents_and_withdraws_against_a_gateway_that_verifies(
     wallet.remember(tax, base.clone()).unwrap();
 
     let code = Nonce::from_bytes([0xff; 16]);
-    let refused = wallet.enrol(registry, subject(), code, None).await.unwrap_err();
+    let untold = wallet.enrol(registry, subject(), code, None).await.unwrap_err();
+    assert!(matches!(untold, WalletError::NoNetwork));
+    let elsewhere = NetworkId::from_digest(Digest::of(b"elsewhere"));
+    let refused = wallet.enrol(registry, subject(), code, Some(elsewhere)).await.unwrap_err();
+    assert!(matches!(refused,
+        WalletError::Call { error: CitizenClientError::Problem(p), .. } if p.code == "citizen-signature"));
+    let refused = wallet.enrol(registry, subject(), code, Some(network())).await.unwrap_err();
     assert!(matches!(refused,
         WalletError::Call { error: CitizenClientError::Problem(p), .. } if p.code == "enrolment-code"));
     assert!(wallet.card().is_none());
+    assert!(matches!(wallet.present(tax).await, Err(WalletError::NoCard)));
     let code = Nonce::from_bytes(CODE);
     wallet.enrol(registry, subject(), code, Some(network())).await.unwrap();
     assert_eq!(wallet.present(tax).await.unwrap(), ["incomes"]);
@@ -199,7 +206,8 @@ async fn an_offer_is_read_signed_and_taken_to_the_issuer() {
     let mut wallet = create(&path);
     wallet.remember(id("civil-registry"), base.clone()).unwrap();
     let code = Nonce::from_bytes(CODE);
-    let card = wallet.enrol(id("civil-registry"), subject(), code, None).await.unwrap().clone();
+    let registry = id("civil-registry");
+    let card = wallet.enrol(registry, subject(), code, Some(network())).await.unwrap().clone();
     let good = offer(pseudonymous(&card));
 
     let unread = wallet.read_offer(good.clone(), None).unwrap_err();
@@ -238,6 +246,7 @@ async fn a_question_that_expires_while_it_is_read_is_not_signed() {
     // Nobody listens there.
     wallet.remember(id("tax"), "http://127.0.0.1:9".parse().unwrap()).unwrap();
     let card = card(&wallet);
+    wallet.card = Some(card.clone().sign(&key("civil-registry")));
     let question = read(pending(&request(&card)), &card).unwrap();
     clock.0.store(NOW + 3601, Ordering::SeqCst);
     let late = wallet.approve(&question).await.unwrap_err();
@@ -341,32 +350,33 @@ fn a_card_is_stored_only_if_it_is_of_this_key_subject_registrar_and_network() {
     let (_outer, path) = folder();
     let mut wallet = create(&path);
     let good = card(&wallet);
-    let check = |wallet: &TestWallet, card: &KeyCard, network: Option<NetworkId>| {
+    let check = |wallet: &TestWallet, card: &KeyCard, network: NetworkId| {
         let signed = json!(card.clone().sign(&key("civil-registry")));
         wallet.check_card(signed, id("civil-registry"), subject(), network)
     };
-    assert!(check(&wallet, &good, None).is_ok());
-    assert!(check(&wallet, &good, Some(network())).is_ok());
+    assert!(check(&wallet, &good, network()).is_ok());
 
     let (_other_outer, other_path) = folder();
     let other = KeyCard { key: create(&other_path).key(), ..good.clone() };
-    assert!(matches!(check(&wallet, &other, None), Err(CardFault::Key)));
+    assert!(matches!(check(&wallet, &other, network()), Err(CardFault::Key)));
     let other = KeyCard { subject: "1".parse().unwrap(), ..good.clone() };
-    assert!(matches!(check(&wallet, &other, None), Err(CardFault::Subject)));
+    assert!(matches!(check(&wallet, &other, network()), Err(CardFault::Subject)));
     let other = KeyCard { registrar: id("tax"), ..good.clone() };
-    assert!(matches!(check(&wallet, &other, None), Err(CardFault::Registrar(r)) if r == id("tax")));
+    assert!(
+        matches!(check(&wallet, &other, network()), Err(CardFault::Registrar(r)) if r == id("tax"))
+    );
     let other = KeyCard { version: 2, ..good.clone() };
-    assert!(matches!(check(&wallet, &other, None), Err(CardFault::Version(2))));
-    let none = wallet.check_card(Value::Null, id("civil-registry"), subject(), None);
+    assert!(matches!(check(&wallet, &other, network()), Err(CardFault::Version(2))));
+    let none = wallet.check_card(Value::Null, id("civil-registry"), subject(), network());
     assert!(matches!(none, Err(CardFault::Json(_))));
 
     let other = KeyCard { network: NetworkId::from_digest(Digest::of(b"x")), ..good.clone() };
-    let refused = check(&wallet, &other, Some(network()));
+    let refused = check(&wallet, &other, network());
     assert!(matches!(refused, Err(CardFault::Network { got, .. }) if got == other.network));
-    // Believed when it is the first; not once there is one of another network.
-    assert!(check(&wallet, &other, None).is_ok());
+    assert!(check(&wallet, &other, other.network).is_ok());
+    // Once there is a card, none of another network.
     wallet.card = Some(good.sign(&key("civil-registry")));
-    assert!(matches!(check(&wallet, &other, None), Err(CardFault::Network { .. })));
+    assert!(matches!(check(&wallet, &other, other.network), Err(CardFault::Network { .. })));
 }
 
 #[test]

@@ -107,7 +107,7 @@ async fn the_exit_status_tells_bad_data_from_no_gateway_and_no_permission() {
     let (outcome, status) = run(&folder, &["list"]).await;
     assert_eq!(status, BAD_DATA);
     assert!(outcome.unwrap_err().to_string().starts_with(folder.to_str().unwrap()));
-    assert_eq!(run(&folder, &["keygen"]).await.1, 0);
+    prepared(&folder).await;
     assert_eq!(run(&folder, &["keygen"]).await.1, BAD_DATA);
 
     assert!(matches!(run(&folder, &["list"]).await, (Err(StepError::NoDepartment), BAD_DATA)));

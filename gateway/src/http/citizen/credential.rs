@@ -132,6 +132,8 @@ impl CitizenCredential {
 /// What a credential's signature covers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SignedCall<'a> {
+    /// Digest of the network's id: another network may have a department of the same name.
+    pub network: &'a Digest,
     /// The addressed department.
     pub department: &'a str,
     /// The method, upper-case.
@@ -143,11 +145,12 @@ pub struct SignedCall<'a> {
 }
 
 impl SignedCall<'_> {
-    /// `SHA-256(label, department, method, target, SHA-256(body), created, nonce)`, of which the
-    /// consent key signs the field form.
+    /// `SHA-256(label, network, department, method, target, SHA-256(body), created, nonce)`, of which
+    /// the consent key signs the field form.
     pub fn message(&self, created: u64, nonce: &HexBytes<16>) -> Digest {
         let body = Digest::of(self.body);
-        let parts: [&[u8]; 6] = [
+        let parts: [&[u8]; 7] = [
+            self.network.as_bytes(),
             self.department.as_bytes(),
             self.method.as_bytes(),
             self.target.as_bytes(),
@@ -237,8 +240,16 @@ mod tests {
         }
     }
 
+    const NETWORK: Digest = Digest::from_bytes([5; 32]);
+
     fn call() -> SignedCall<'static> {
-        SignedCall { department: "tax", method: "POST", target: "/v1/x?y=1", body: b"{}" }
+        SignedCall {
+            network: &NETWORK,
+            department: "tax",
+            method: "POST",
+            target: "/v1/x?y=1",
+            body: b"{}",
+        }
     }
 
     #[test]
@@ -292,6 +303,7 @@ mod tests {
         let CitizenCredential { created, nonce, .. } = credential();
         let message = call().message(created, &nonce);
         let calls = [
+            SignedCall { network: &Digest::from_bytes([6; 32]), ..call() },
             SignedCall { department: "tay", ..call() },
             SignedCall { method: "PUT", ..call() },
             SignedCall { target: "/v1/x?y=2", ..call() },
@@ -311,7 +323,7 @@ mod tests {
         let message = call().message(CREATED, &HexBytes::from_bytes([2; 16]));
         assert_eq!(
             message.to_string(),
-            "ab715476b0017fe08ec5298dc3e295bba03e3be0b8e98a828f80a6ee040adbba"
+            "b67ff307afd60e31ec2c1c87a2d704067a200a3d76628b4470c0f51da01b3b4c"
         );
     }
 

@@ -7,7 +7,7 @@ use super::*;
 use crate::http::citizen_client::{Citizen, CitizenClient, CitizenClientError, CitizenSigner as _};
 use crate::http::client::PeerProblem;
 use crate::http::fixture::{
-    Answer, BROKEN, ID, NOW, Running, WalletKey, problem, rng, start, wallet,
+    Answer, BROKEN, ID, NETWORK, NOW, Running, WalletKey, problem, rng, start, wallet,
 };
 use crate::http::hex_bytes::HexBytes;
 use crate::http::limits::Limits;
@@ -19,6 +19,11 @@ fn citizen<'a>(signer: &'a WalletKey, rng: &'a mut Rng) -> Citizen<'a, Rng> {
     Citizen { signer, now: NOW, rng }
 }
 
+fn client(running: &Running, department: &str, network: Digest) -> CitizenClient {
+    let limits = ClientLimits::default();
+    CitizenClient::new(running.base.clone(), department.to_owned(), network, limits)
+}
+
 fn signature() -> ConsentSignatureBytes {
     HexBytes::from_bytes([9; 96])
 }
@@ -26,8 +31,7 @@ fn signature() -> ConsentSignatureBytes {
 #[tokio::test]
 async fn a_wallet_says_everything_that_the_surface_takes() {
     let running = start(Limits::default()).await;
-    let client =
-        CitizenClient::new(running.base.clone(), "tax".to_owned(), ClientLimits::default());
+    let client = client(&running, "tax", NETWORK);
     let (alice, mut rng) = (wallet("alice"), rng());
     let key = json!(alice.key());
 
@@ -66,9 +70,7 @@ async fn a_wallet_says_everything_that_the_surface_takes() {
 #[tokio::test]
 async fn a_wallet_is_told_what_is_wrong() {
     let running = start(Limits::default()).await;
-    let client = |department: &str| {
-        CitizenClient::new(running.base.clone(), department.to_owned(), ClientLimits::default())
-    };
+    let client = |department: &str| client(&running, department, NETWORK);
     let (alice, mut rng) = (wallet("alice"), rng());
     let consent = Consent { request: BROKEN, signature: signature(), lock: ID };
     let refused = client("tax").consent(citizen(&alice, &mut rng), &consent).await;
@@ -85,10 +87,30 @@ async fn a_wallet_is_told_what_is_wrong() {
     assert!(matches!(address, Err(CitizenClientError::Address(_))));
 }
 
+#[tokio::test]
+async fn a_call_signed_for_another_network_is_refused() {
+    let running = start(Limits::default()).await;
+    let (alice, mut rng) = (wallet("alice"), rng());
+    let refusal = Refusal { request: ID };
+    let elsewhere = client(&running, "tax", Digest::of(b"another network"));
+    let refused = elsewhere.refuse(citizen(&alice, &mut rng), &refusal).await;
+    let Err(CitizenClientError::Problem(problem)) = refused else { panic!("{refused:?}") };
+    assert_eq!((problem.status, problem.code.as_str()), (401, "citizen-signature"));
+    assert_eq!(running.gateway.tax.log(), [""; 0]);
+    let here = client(&running, "tax", NETWORK);
+    here.refuse(citizen(&alice, &mut rng), &refusal).await.unwrap();
+    assert_eq!(running.gateway.tax.log(), [format!("refusal of {ID}")]);
+}
+
 const TARGET: &str = "/v1/citizen/tax/refusals";
 
 fn body() -> String {
     json!({ "request": ID }).to_string()
+}
+
+/// A `POST` to the tax office.
+fn call<'a>(target: &'a str, body: &'a [u8]) -> SignedCall<'a> {
+    SignedCall { network: &NETWORK, department: "tax", method: "POST", target, body }
 }
 
 /// A refusal by alice, every part of which is as it should be.
@@ -96,9 +118,7 @@ fn credential(nonce: u8) -> CitizenCredential {
     let alice = wallet("alice");
     let nonce = HexBytes::from_bytes([nonce; 16]);
     let body = body();
-    let call =
-        SignedCall { department: "tax", method: "POST", target: TARGET, body: body.as_bytes() };
-    let signature = alice.sign(&call.message(NOW, &nonce));
+    let signature = alice.sign(&call(TARGET, body.as_bytes()).message(NOW, &nonce));
     CitizenCredential { key: alice.key(), created: NOW, nonce, signature }
 }
 
@@ -176,9 +196,8 @@ async fn a_credential_is_there_once_and_fresh() {
     for (created, code) in [(NOW - 61, "citizen-stale"), (NOW + 61, "citizen-future")] {
         let alice = wallet("alice");
         let body = body();
-        let call =
-            SignedCall { department: "tax", method: "POST", target: TARGET, body: body.as_bytes() };
-        let signature = alice.sign(&call.message(created, &good.nonce));
+        let message = call(TARGET, body.as_bytes()).message(created, &good.nonce);
+        let signature = alice.sign(&message);
         let late = CitizenCredential { created, signature, ..good };
         refused(&running, request(&late), code).await;
     }
@@ -212,8 +231,7 @@ async fn a_body_is_read_only_after_it_is_authenticated() {
         let alice = wallet("alice");
         let nonce =
             HexBytes::from_bytes(*Digest::of(body.as_bytes()).as_bytes().first_chunk().unwrap());
-        let call = SignedCall { department: "tax", method: "POST", target, body: body.as_bytes() };
-        let signature = alice.sign(&call.message(NOW, &nonce));
+        let signature = alice.sign(&call(target, body.as_bytes()).message(NOW, &nonce));
         let credential = CitizenCredential { key: alice.key(), created: NOW, nonce, signature };
         let request = Request::post(target).header(CONTENT_TYPE, content_type);
         let request = request.header(CREDENTIAL_HEADER, credential.to_string());

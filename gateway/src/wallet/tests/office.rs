@@ -48,6 +48,7 @@ pub(super) fn key(department: &str) -> SigningKey {
 /// A department that enrols, asks and remembers.
 pub(super) struct Office {
     name: &'static str,
+    network: Digest,
     pub(super) pending: Mutex<Vec<Pending>>,
     locks: Mutex<HashMap<Digest, Digest>>,
     nonces: Mutex<Vec<[u8; 16]>>,
@@ -60,6 +61,7 @@ impl Office {
     fn new(name: &'static str) -> Self {
         Self {
             name,
+            network: *network().as_digest(),
             pending: Mutex::default(),
             locks: Mutex::default(),
             nonces: Mutex::default(),
@@ -109,6 +111,10 @@ fn key_of(key: &ConsentKeyBytes) -> PublicKey {
 }
 
 impl CitizenApi for Office {
+    fn network(&self) -> &Digest {
+        &self.network
+    }
+
     async fn verify_citizen(
         &self,
         key: &ConsentKeyBytes,
