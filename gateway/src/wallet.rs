@@ -5,9 +5,11 @@
 //! condition, purpose, `r`, `q` and `M` are recomputed from the request document and the schema, and
 //! what does not check, or is not to this citizen, is never signed. It prints nothing.
 
+mod card;
 mod folder;
 mod question;
 
+pub use card::{CardFault, Voucher};
 pub use folder::{FolderError, FolderFault};
 pub use question::{Notice, Question, Rejected, Unsignable};
 
@@ -16,6 +18,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use chain::entry::withdrawal_lock;
+use chain::genesis::Genesis;
 use chain::identifier::{DepartmentId, NetworkId};
 use chain::time::Clock;
 use circuits::eddsa::PrivateKey;
@@ -26,7 +29,6 @@ use crypto::rand_core::CryptoRng;
 use thiserror::Error;
 
 use crate::department::asking::Offer;
-use crate::document::VERSION;
 use crate::document::key_card::{ConsentKey, KeyCard, SignedKeyCard};
 use crate::document::request::Nonce;
 use crate::http::citizen::{
@@ -46,6 +48,7 @@ use question::Place;
 pub struct Wallet<R> {
     folder: Folder,
     signer: Signer,
+    genesis: Option<Genesis>,
     card: Option<SignedKeyCard>,
     departments: BTreeMap<DepartmentId, BaseUrl>,
     clock: Arc<dyn Clock>,
@@ -96,12 +99,20 @@ pub enum WalletError {
     #[error("the wallet has no key card: enrol the key at a registrar first")]
     NoCard,
     /// Nobody has told the wallet which network it is in, so it cannot sign an enrolment.
-    #[error("the wallet does not know its network: give the network's genesis file")]
+    #[error("the wallet does not know its network: give the network's genesis file (--genesis)")]
     NoNetwork,
-    /// The registrar's card is not stored.
+    /// The wallet is in another network than the given one.
+    #[error("the wallet is in network {known}, not in {given}")]
+    OtherNetwork {
+        /// The genesis file's, or the card's.
+        known: NetworkId,
+        /// The given one.
+        given: NetworkId,
+    },
+    /// The registrar's card is not used.
     #[error("the card from {registrar}: {fault}")]
     Card {
-        /// Who sent it.
+        /// Whose it is to be.
         registrar: DepartmentId,
         /// What is wrong with it.
         fault: CardFault,
@@ -126,35 +137,6 @@ pub enum WalletError {
     /// The wallet never consented to this.
     #[error("this wallet holds no consent to request {0}")]
     NoConsent(Digest),
-}
-
-/// What is wrong with a registrar's card.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum CardFault {
-    /// It is no card.
-    #[error("{0}")]
-    Json(#[from] serde_json::Error),
-    /// Another format version.
-    #[error("version {0}; this software reads version {VERSION}")]
-    Version(u32),
-    /// It is of another key than the wallet's.
-    #[error("it is of another key")]
-    Key,
-    /// It is of another citizen.
-    #[error("it is of another subject")]
-    Subject,
-    /// It is another department's.
-    #[error("it is of registrar {0}")]
-    Registrar(DepartmentId),
-    /// It is of another network.
-    #[error("it is of network {got}, expected {expected}")]
-    Network {
-        /// In the card.
-        got: NetworkId,
-        /// As given, or as the wallet's former card has it.
-        expected: NetworkId,
-    },
 }
 
 struct Signer(PrivateKey);
@@ -187,14 +169,18 @@ impl<R: CryptoRng + Send> Wallet<R> {
     pub fn open(path: &Path, clock: Arc<dyn Clock>, rng: R) -> Result<Self, WalletError> {
         let folder = Folder::open(path)?;
         let signer = Signer(PrivateKey::from_bytes(key_file::read(&folder.key())?.expose()));
-        let card = folder::read(&folder.card())?;
+        let genesis = folder.read_genesis()?;
+        let card: Option<SignedKeyCard> = folder::read(&folder.card())?;
+        if let Some(card) = &card {
+            card::vouched(card, genesis.as_ref()).map_err(|fault| not_vouched(card, fault))?;
+        }
         let contacts: Vec<Contact> = folder::read(&folder.contacts())?.unwrap_or_default();
         let mut departments = BTreeMap::new();
         for Contact { department, url } in contacts {
             let base = url.parse().map_err(|_| WalletError::Address { department, url })?;
             departments.insert(department, base);
         }
-        Ok(Self { folder, signer, card, departments, clock, rng })
+        Ok(Self { folder, signer, genesis, card, departments, clock, rng })
     }
 
     /// The wallet's key.
@@ -205,6 +191,32 @@ impl<R: CryptoRng + Send> Wallet<R> {
     /// The registrar's card of it.
     pub fn card(&self) -> Option<&KeyCard> {
         self.card.as_ref().map(|signed| &signed.card)
+    }
+
+    /// What shows that the card is the registrar's word.
+    pub fn voucher(&self) -> Option<Voucher> {
+        let voucher = |card| card::vouched(card, self.genesis.as_ref());
+        self.card.as_ref().and_then(|card| voucher(card).ok())
+    }
+
+    /// The network's genesis file.
+    pub fn genesis(&self) -> Option<&Genesis> {
+        self.genesis.as_ref()
+    }
+
+    /// Stores the network's genesis file, by which cards and receipts are checked from now on. Until
+    /// there is a card it can be replaced.
+    ///
+    /// # Errors
+    /// [`WalletError::Card`] if the wallet's card is of another network, or signed by somebody else than
+    /// the registrar that the file names.
+    pub fn trust(&mut self, genesis: Genesis) -> Result<(), WalletError> {
+        if let Some(card) = &self.card {
+            card::vouched(card, Some(&genesis)).map_err(|fault| not_vouched(card, fault))?;
+        }
+        self.folder.write_genesis(&genesis)?;
+        self.genesis = Some(genesis);
+        Ok(())
     }
 
     /// The departments that the wallet knows.
@@ -231,12 +243,13 @@ impl<R: CryptoRng + Send> Wallet<R> {
 
     /// Enrols the key with the clerk's one-time code, and stores the registrar's card.
     ///
-    /// The call is signed for `network`, or without it for the network of the card that the wallet has,
-    /// and the new card must be of the same.
+    /// The wallet must have the genesis file, with the registrar's key and the network that the call is
+    /// signed for; see [`Self::trust`]. Without it `network` is believed, and so is the card, and
+    /// [`Self::voucher`] says so.
     ///
     /// # Errors
-    /// [`WalletError`]; [`WalletError::NoNetwork`] if there is neither `network` nor a card. A code is
-    /// good once: after [`WalletError::Card`] a new one is needed.
+    /// [`WalletError`]; [`WalletError::NoNetwork`] if there is neither genesis file nor `network`. A code
+    /// is good once: after [`WalletError::Card`] a new one is needed.
     pub async fn enrol(
         &mut self,
         registrar: DepartmentId,
@@ -244,15 +257,21 @@ impl<R: CryptoRng + Send> Wallet<R> {
         code: Nonce,
         network: Option<NetworkId>,
     ) -> Result<&KeyCard, WalletError> {
-        let own = self.card().map(|card| card.network);
-        let network = network.or(own).ok_or(WalletError::NoNetwork)?;
+        let known = self.network();
+        let network = match (known, network) {
+            (Some(known), Some(given)) if known != given => {
+                return Err(WalletError::OtherNetwork { known, given });
+            }
+            (known, given) => known.or(given).ok_or(WalletError::NoNetwork)?,
+        };
         let client = self.client_in(registrar, network)?;
         let subject_text = SubjectText(subject.into());
         let enrolment = KeyEnrolment { subject: subject_text, code: code.into() };
         let card = called(registrar, client.enrol(self.citizen(), &enrolment).await)?;
-        let signed = self
-            .check_card(card, registrar, subject, network)
-            .map_err(|fault| WalletError::Card { registrar, fault })?;
+        let (key, genesis) = (self.key(), self.genesis.as_ref());
+        let expected = card::Expected { key: &key, subject, registrar, network, genesis };
+        let signed =
+            card::check(card, expected).map_err(|fault| WalletError::Card { registrar, fault })?;
         folder::write(&self.folder.card(), &signed)?;
         Ok(&self.card.insert(signed).card)
     }
@@ -409,34 +428,6 @@ impl<R: CryptoRng + Send> Wallet<R> {
         Ok(kept)
     }
 
-    fn check_card(
-        &self,
-        card: serde_json::Value,
-        registrar: DepartmentId,
-        subject: Subject,
-        network: NetworkId,
-    ) -> Result<SignedKeyCard, CardFault> {
-        let signed: SignedKeyCard = serde_json::from_value(card)?;
-        let card = &signed.card;
-        if card.version != VERSION {
-            return Err(CardFault::Version(card.version));
-        }
-        if card.key != self.key() {
-            return Err(CardFault::Key);
-        }
-        if card.subject != subject {
-            return Err(CardFault::Subject);
-        }
-        if card.registrar != registrar {
-            return Err(CardFault::Registrar(card.registrar));
-        }
-        let known = [Some(network), self.card().map(|card| card.network)];
-        match known.into_iter().flatten().find(|expected| *expected != card.network) {
-            Some(expected) => Err(CardFault::Network { got: card.network, expected }),
-            None => Ok(signed),
-        }
-    }
-
     fn now(&self) -> u64 {
         self.clock.now().unix_seconds()
     }
@@ -444,6 +435,11 @@ impl<R: CryptoRng + Send> Wallet<R> {
     fn place(&self, issuer: DepartmentId) -> Result<Place<'_>, WalletError> {
         let card = self.card().ok_or(WalletError::NoCard)?;
         Ok(Place { issuer, card, now: self.now() })
+    }
+
+    fn network(&self) -> Option<NetworkId> {
+        let card = || self.card().map(|card| card.network);
+        self.genesis.as_ref().map(|genesis| *genesis.network()).or_else(card)
     }
 
     fn client(&self, department: DepartmentId) -> Result<CitizenClient, WalletError> {
@@ -467,6 +463,10 @@ impl<R: CryptoRng + Send> Wallet<R> {
     }
 }
 
+fn not_vouched(card: &SignedKeyCard, fault: CardFault) -> WalletError {
+    WalletError::Card { registrar: card.card.registrar, fault }
+}
+
 fn called<T>(
     department: DepartmentId,
     outcome: Result<T, CitizenClientError>,
@@ -475,4 +475,4 @@ fn called<T>(
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use chain::genesis::{Genesis, GenesisError};
 use chain::identifier::{DepartmentId, NetworkId};
 use chain::time::SystemClock;
 use circuits::schema::Schema;
@@ -26,7 +27,7 @@ use crate::http::citizen::Progress;
 use crate::http::citizen_client::CitizenClientError;
 use crate::key_file::{KeyFileError, KeyFileFault};
 use crate::subject::Subject;
-use crate::wallet::{self, FolderError, FolderFault, Question, Rejected, WalletError};
+use crate::wallet::{self, FolderError, FolderFault, Question, Rejected, Voucher, WalletError};
 
 /// The citizen said no at the terminal: nothing was sent.
 const DECLINED: u8 = 1;
@@ -54,6 +55,13 @@ enum Step {
     /// Make a wallet with a new consent key.
     Keygen,
     /// Enrol the key at a registrar with the clerk's one-time code.
+    #[command(
+        after_help = "The genesis file says which network this is and which key the registrar signs \
+        with. Take it from somebody whom you believe, such as the clerk, not from the gateway.\n\n\
+        Example: proofgate consent --wallet ~/wallet enrol --genesis genesis.json \
+        --gateway http://registry.example:8080 --department civil-registry \
+        --subject 101061001312 --code 0123456789abcdef0123456789abcdef"
+    )]
     Enrol {
         #[command(flatten)]
         place: Place,
@@ -63,8 +71,11 @@ enum Step {
         /// The one-time code: 32 hexadecimal digits.
         #[arg(long, value_parser = code)]
         code: Nonce,
-        /// Id of the network that the enrolment is for; a wallet with a card has it.
+        /// The network's genesis file, by which the registrar's signature is checked; remembered.
         #[arg(long)]
+        genesis: Option<PathBuf>,
+        /// The network's id, where there is no genesis file: then nobody checks the card.
+        #[arg(long, conflicts_with = "genesis")]
         network: Option<NetworkId>,
     },
     /// Show the registrar's card to an issuer, which puts the key into the citizen's records.
@@ -170,6 +181,8 @@ enum StepError {
     Read { path: PathBuf, error: io::Error },
     #[error("{}: {error}", path.display())]
     Json { path: PathBuf, error: serde_json::Error },
+    #[error("{}: {error}", path.display())]
+    Genesis { path: PathBuf, error: GenesisError },
     #[error("the wallet knows no department yet: give --gateway and --department")]
     NoDepartment,
     #[error("the terminal: {0}")]
@@ -185,7 +198,9 @@ impl StepError {
             Self::Declined => DECLINED,
             Self::Wallet(error) => wallet_code(error),
             Self::Read { error, .. } => io_code(error),
-            Self::Json { .. } | Self::NoDepartment | Self::Terminal(_) => BAD_DATA,
+            Self::Json { .. } | Self::Genesis { .. } | Self::NoDepartment | Self::Terminal(_) => {
+                BAD_DATA
+            }
         }
     }
 }
@@ -242,11 +257,18 @@ async fn step(folder: &Path, step: Step) -> Result<(), StepError> {
     let mut wallet = Wallet::open(folder, clock, rng)?;
     match step {
         Step::Keygen => Ok(()), // done above
-        Step::Enrol { place, subject, code, network } => {
+        Step::Enrol { place, subject, code, genesis, network } => {
+            trust(&mut wallet, genesis.as_deref())?;
             let registrar = go_to(&mut wallet, place)?;
             let card = wallet.enrol(registrar, subject, code, network).await?;
             let (digest, network) = (card.digest(), card.network);
             say(&format!("key card {digest} of {registrar}, network {network}"));
+            match wallet.voucher() {
+                Some(checked @ Voucher::Genesis) => say(&show::voucher(registrar, checked)),
+                // Where it is seen also if the output is piped away.
+                Some(unchecked) => eprintln!("{}", show::voucher(registrar, unchecked)),
+                None => {}
+            }
             Ok(())
         }
         Step::Present { place } => {
@@ -401,6 +423,15 @@ fn read<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, StepError> {
     let at = |error| StepError::Read { path: path.to_owned(), error };
     let bytes = fs::read(path).map_err(at)?;
     serde_json::from_slice(&bytes).map_err(|error| StepError::Json { path: path.to_owned(), error })
+}
+
+/// Stores a genesis file in the wallet.
+fn trust(wallet: &mut Wallet, path: Option<&Path>) -> Result<(), StepError> {
+    let Some(path) = path else { return Ok(()) };
+    let bytes = fs::read(path).map_err(|error| StepError::Read { path: path.to_owned(), error })?;
+    let genesis = Genesis::from_slice(&bytes)
+        .map_err(|error| StepError::Genesis { path: path.to_owned(), error })?;
+    Ok(wallet.trust(genesis)?)
 }
 
 fn go_to(wallet: &mut Wallet, place: Place) -> Result<DepartmentId, StepError> {

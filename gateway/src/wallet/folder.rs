@@ -5,6 +5,7 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
+use chain::genesis::{Genesis, GenesisError};
 use chain::identifier::DepartmentId;
 use crypto::Digest;
 use serde::de::DeserializeOwned;
@@ -42,6 +43,9 @@ pub enum FolderFault {
     /// Not the JSON that belongs there.
     #[error("{0}")]
     Json(#[from] serde_json::Error),
+    /// No genesis file.
+    #[error(transparent)]
+    Genesis(#[from] GenesisError),
     /// The file is of another request than its name says.
     #[error("it is of request {0}")]
     OtherRequest(Digest),
@@ -105,6 +109,20 @@ impl Folder {
         self.0.join("departments.json")
     }
 
+    fn genesis(&self) -> PathBuf {
+        self.0.join("genesis.json")
+    }
+
+    pub(super) fn read_genesis(&self) -> Result<Option<Genesis>, FolderError> {
+        let path = self.genesis();
+        let Some(bytes) = read_bytes(&path)? else { return Ok(None) };
+        Genesis::from_slice(&bytes).map(Some).map_err(|error| at(&path, error))
+    }
+
+    pub(super) fn write_genesis(&self, genesis: &Genesis) -> Result<(), FolderError> {
+        write_bytes(&self.genesis(), genesis.as_bytes())
+    }
+
     fn kept(&self, request: &Digest) -> PathBuf {
         self.0.join("withdrawals").join(format!("{request}.json"))
     }
@@ -137,20 +155,29 @@ fn at(path: &Path, fault: impl Into<FolderFault>) -> FolderError {
 
 /// What the file holds; nothing if there is none.
 pub(super) fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, FolderError> {
-    let bytes = match fs::read(path) {
-        Ok(bytes) => Zeroizing::new(bytes),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(at(path, error)),
-    };
+    let Some(bytes) = read_bytes(path)? else { return Ok(None) };
     serde_json::from_slice(&bytes).map(Some).map_err(|error| at(path, error))
 }
 
-/// Writes the whole file or leaves what was there, readable by the owner alone; when this returns
-/// it survives a power cut.
+fn read_bytes(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, FolderError> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(Some(Zeroizing::new(bytes))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(at(path, error)),
+    }
+}
+
+/// As [`write_bytes`], in JSON.
 pub(super) fn write<T: Serialize>(path: &Path, content: &T) -> Result<(), FolderError> {
     let mut text = Zeroizing::new(Vec::new());
     serde_json::to_writer_pretty(&mut *text, content).map_err(|error| at(path, error))?;
     text.push(b'\n');
+    write_bytes(path, &text)
+}
+
+/// Writes the whole file or leaves what was there, readable by the owner alone; when this returns
+/// it survives a power cut.
+fn write_bytes(path: &Path, bytes: &[u8]) -> Result<(), FolderError> {
     let folder = path.parent().expect("every file of the wallet is in a folder");
     let store = || -> io::Result<()> {
         match DirBuilder::new().mode(0o700).create(folder) {
@@ -159,7 +186,7 @@ pub(super) fn write<T: Serialize>(path: &Path, content: &T) -> Result<(), Folder
             Err(error) => return Err(error),
         }
         let mut file = NamedTempFile::new_in(folder)?; // 0600
-        file.write_all(&text)?;
+        file.write_all(bytes)?;
         file.as_file().sync_all()?;
         file.persist(path).map_err(|error| error.error)?;
         sync(Some(folder))

@@ -1,12 +1,16 @@
-mod office;
+pub(crate) mod office;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use chain::department::{Department, Role};
+use chain::genesis::{GENESIS_FORMAT, NetworkFacts, SubjectIdentifier};
 use chain::identifier::EntryId;
 use chain::time::Timestamp;
+use chain::validators::Validator;
 use circuits::query::Mode;
 use circuits::statement::CircuitId;
 use crypto::rand_core::UnwrapErr;
@@ -15,9 +19,9 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::*;
-use crate::document::Request;
 use crate::document::key_card::SignatureHex;
 use crate::document::request::{LegalBasis, RequestError};
+use crate::document::{Request, VERSION};
 use crate::exchange::verification::Note;
 use crate::http::citizen::Pending;
 use crate::key_file::KeyFileFault;
@@ -25,8 +29,50 @@ use office::{CODE, key, start};
 
 pub(super) const NOW: u64 = 1_735_646_400;
 
+static GENESIS: LazyLock<Genesis> = LazyLock::new(|| Genesis::new(facts()).unwrap());
+
+/// Three departments, of which the first is a registrar; each signs with the key of its name.
+pub(crate) fn facts() -> NetworkFacts {
+    let department = |name: &str| Department {
+        id: id(name),
+        name: name.parse().unwrap(),
+        url: format!("http://{name}.example").parse().unwrap(),
+        signing_key: key(name).verifying_key(),
+        hpke_key: "0a".repeat(32).parse().unwrap(),
+        roles: (name == "civil-registry").then_some(Role::Registrar).into_iter().collect(),
+    };
+    NetworkFacts {
+        format: GENESIS_FORMAT.to_owned(),
+        name: "network.example/wallet".parse().unwrap(),
+        nonce: Digest::of(b"wallet tests"),
+        subject_identifier: SubjectIdentifier {
+            kind: "citizen number".parse().unwrap(),
+            normal_form: "12 digits".parse().unwrap(),
+        },
+        records_grace_seconds: 0,
+        departments: ["civil-registry", "tax", "welfare"].map(department).to_vec(),
+        validators: vec![Validator {
+            id: "gateway".parse().unwrap(),
+            name: "Gateway".parse().unwrap(),
+            key: key("gateway").verifying_key(),
+        }],
+        cosigners: Vec::new(),
+    }
+}
+
+pub(crate) fn genesis() -> Genesis {
+    GENESIS.clone()
+}
+
+/// A genesis that names another key, or none, for the registrar.
+fn other_genesis(change: impl FnOnce(&mut Vec<Department>)) -> Genesis {
+    let mut facts = facts();
+    change(&mut facts.departments);
+    Genesis::new(facts).unwrap()
+}
+
 pub(super) fn network() -> NetworkId {
-    NetworkId::from_digest(Digest::of(b"network"))
+    *GENESIS.network()
 }
 
 pub(super) fn schema() -> Schema {
@@ -143,7 +189,7 @@ fn unsignable(error: WalletError) -> Unsignable {
 
 #[tokio::test]
 async fn a_wallet_enrols_consents_and_withdraws_against_a_gateway_that_verifies() {
-    let (gateway, base, served) = start().await;
+    let (gateway, base, served) = start(clock()).await;
     let (_outer, path) = folder();
     *gateway.tax.withdrawals.lock().unwrap() = path.join("withdrawals");
     let mut wallet = create(&path);
@@ -164,7 +210,10 @@ async fn a_wallet_enrols_consents_and_withdraws_against_a_gateway_that_verifies(
     assert!(wallet.card().is_none());
     assert!(matches!(wallet.present(tax).await, Err(WalletError::NoCard)));
     let code = Nonce::from_bytes(CODE);
-    wallet.enrol(registry, subject(), code, Some(network())).await.unwrap();
+    wallet.trust(genesis()).unwrap();
+    let elsewhere = wallet.enrol(registry, subject(), code, Some(elsewhere)).await.unwrap_err();
+    assert!(matches!(elsewhere, WalletError::OtherNetwork { known, .. } if known == network()));
+    wallet.enrol(registry, subject(), code, None).await.unwrap();
     assert_eq!(wallet.present(tax).await.unwrap(), ["incomes"]);
     assert_eq!(gateway.tax.log(), ["card of civil-registry"]);
 
@@ -200,7 +249,7 @@ async fn a_wallet_enrols_consents_and_withdraws_against_a_gateway_that_verifies(
 
 #[tokio::test]
 async fn an_offer_is_read_signed_and_taken_to_the_issuer() {
-    let (gateway, base, served) = start().await;
+    let (gateway, base, served) = start(clock()).await;
     let (_outer, path) = folder();
     *gateway.tax.withdrawals.lock().unwrap() = path.join("withdrawals");
     let mut wallet = create(&path);
@@ -345,38 +394,112 @@ fn what_the_issuer_says_is_kept_apart_from_what_the_wallet_reads() {
     assert_eq!(read(shown, &card).unwrap().notices(), own);
 }
 
+#[tokio::test]
+async fn a_card_that_another_key_signed_is_refused_and_the_registrars_is_taken() {
+    let (gateway, base, served) = start(clock()).await;
+    let (_outer, path) = folder();
+    let mut wallet = create(&path);
+    let (registry, tax) = (id("civil-registry"), id("tax"));
+    wallet.remember(registry, base.clone()).unwrap();
+    wallet.remember(tax, base).unwrap();
+    wallet.trust(genesis()).unwrap();
+    let code = Nonce::from_bytes(CODE);
+    *gateway.registry.card_signer.lock().unwrap() = "tax";
+    let forged = wallet.enrol(registry, subject(), code, None).await.unwrap_err();
+    assert!(matches!(forged, WalletError::Card { registrar, fault: CardFault::Signature }
+        if registrar == registry));
+    assert!(wallet.card().is_none() && open(&path).unwrap().card().is_none());
+
+    *gateway.registry.card_signer.lock().unwrap() = "civil-registry";
+    wallet.enrol(registry, subject(), code, None).await.unwrap();
+    assert_eq!(wallet.voucher(), Some(Voucher::Genesis));
+    assert_eq!(open(&path).unwrap().voucher(), Some(Voucher::Genesis));
+
+    // Tax is no registrar in the genesis file: what it signs may be right, and nobody can tell.
+    wallet.enrol(tax, subject(), code, None).await.unwrap();
+    assert_eq!(wallet.voucher(), Some(Voucher::LaterRegistrar));
+
+    let (_other_outer, other_path) = folder();
+    let mut other = create(&other_path);
+    other.departments = wallet.departments.clone();
+    *gateway.registry.card_signer.lock().unwrap() = "tax";
+    other.enrol(registry, subject(), code, Some(network())).await.unwrap();
+    assert_eq!(other.voucher(), Some(Voucher::NoGenesis));
+    // With the file it comes out.
+    assert!(matches!(
+        other.trust(genesis()),
+        Err(WalletError::Card { fault: CardFault::Signature, .. })
+    ));
+    assert_eq!(other.voucher(), Some(Voucher::NoGenesis));
+    served.abort();
+}
+
+#[test]
+fn a_genesis_file_counts_for_the_card_that_is_there() {
+    let (_outer, path) = folder();
+    let mut wallet = create(&path);
+    // Before there is a card, another replaces it.
+    let foreign = other_genesis(|departments| departments.truncate(2));
+    wallet.trust(foreign.clone()).unwrap();
+    wallet.trust(genesis()).unwrap();
+    let signed = card(&wallet).sign(&key("civil-registry"));
+    folder::write(&wallet.folder.card(), &signed).unwrap();
+    let mut wallet = open(&path).unwrap();
+    assert_eq!(wallet.voucher(), Some(Voucher::Genesis));
+    let refused = wallet.trust(foreign.clone()).unwrap_err();
+    assert!(matches!(refused, WalletError::Card { fault: CardFault::Network { expected, .. }, .. }
+        if expected == *foreign.network()));
+    assert_eq!(open(&path).unwrap().genesis(), Some(&genesis()));
+
+    // A card that was exchanged on the disk is noticed.
+    folder::write(&wallet.folder.card(), &card(&wallet).sign(&key("tax"))).unwrap();
+    let swapped = open(&path).unwrap_err();
+    assert!(matches!(swapped, WalletError::Card { fault: CardFault::Signature, .. }));
+    folder::write(&wallet.folder.card(), &signed).unwrap();
+    assert!(open(&path).is_ok());
+}
+
 #[test]
 fn a_card_is_stored_only_if_it_is_of_this_key_subject_registrar_and_network() {
     let (_outer, path) = folder();
-    let mut wallet = create(&path);
-    let good = card(&wallet);
-    let check = |wallet: &TestWallet, card: &KeyCard, network: NetworkId| {
-        let signed = json!(card.clone().sign(&key("civil-registry")));
-        wallet.check_card(signed, id("civil-registry"), subject(), network)
+    let wallet = create(&path);
+    let (own, good, genesis) = (wallet.key(), card(&wallet), genesis());
+    let expected = card::Expected {
+        key: &own,
+        subject: subject(),
+        registrar: id("civil-registry"),
+        network: network(),
+        genesis: Some(&genesis),
     };
-    assert!(check(&wallet, &good, network()).is_ok());
+    let check = |card: &KeyCard, expected| {
+        card::check(json!(card.clone().sign(&key("civil-registry"))), expected)
+    };
+    assert!(check(&good, expected).is_ok());
+    assert!(check(&good, card::Expected { genesis: None, ..expected }).is_ok());
 
     let (_other_outer, other_path) = folder();
     let other = KeyCard { key: create(&other_path).key(), ..good.clone() };
-    assert!(matches!(check(&wallet, &other, network()), Err(CardFault::Key)));
+    assert!(matches!(check(&other, expected), Err(CardFault::Key)));
     let other = KeyCard { subject: "1".parse().unwrap(), ..good.clone() };
-    assert!(matches!(check(&wallet, &other, network()), Err(CardFault::Subject)));
+    assert!(matches!(check(&other, expected), Err(CardFault::Subject)));
     let other = KeyCard { registrar: id("tax"), ..good.clone() };
-    assert!(
-        matches!(check(&wallet, &other, network()), Err(CardFault::Registrar(r)) if r == id("tax"))
-    );
+    assert!(matches!(check(&other, expected), Err(CardFault::Registrar(r)) if r == id("tax")));
     let other = KeyCard { version: 2, ..good.clone() };
-    assert!(matches!(check(&wallet, &other, network()), Err(CardFault::Version(2))));
-    let none = wallet.check_card(Value::Null, id("civil-registry"), subject(), network());
-    assert!(matches!(none, Err(CardFault::Json(_))));
-
+    assert!(matches!(check(&other, expected), Err(CardFault::Version(2))));
     let other = KeyCard { network: NetworkId::from_digest(Digest::of(b"x")), ..good.clone() };
-    let refused = check(&wallet, &other, network());
-    assert!(matches!(refused, Err(CardFault::Network { got, .. }) if got == other.network));
-    assert!(check(&wallet, &other, other.network).is_ok());
-    // Once there is a card, none of another network.
-    wallet.card = Some(good.sign(&key("civil-registry")));
-    assert!(matches!(check(&wallet, &other, other.network), Err(CardFault::Network { .. })));
+    assert!(matches!(check(&other, expected), Err(CardFault::Network { got, .. })
+        if got == other.network));
+    assert!(matches!(card::check(Value::Null, expected), Err(CardFault::Json(_))));
+
+    let signed = json!(good.clone().sign(&key("tax")));
+    assert!(matches!(card::check(signed, expected), Err(CardFault::Signature)));
+    let other = other_genesis(|departments| departments[0].signing_key = key("x").verifying_key());
+    let network = *other.network();
+    let elsewhere = card::Expected { network, genesis: Some(&other), ..expected };
+    let moved = KeyCard { network, ..good };
+    assert!(matches!(check(&moved, elsewhere), Err(CardFault::Signature)));
+    let signed = json!(moved.sign(&key("x")));
+    assert!(card::check(signed, elsewhere).is_ok());
 }
 
 #[test]
@@ -418,6 +541,7 @@ fn a_damaged_file_is_named_with_the_place() {
     wallet.remember(id("tax"), "http://a:1".parse().unwrap()).unwrap();
     assert_eq!(open(&path).unwrap().departments().collect::<Vec<_>>(), [id("tax")]);
     for (name, text, place) in [
+        ("genesis.json", "{}", "missing field"),
         ("card.json", "{\n\"card\": 1}", "line 2"),
         ("departments.json", "[{\"department\": \"Tax\", \"url\": \"\"}]", "line 1"),
         ("departments.json", "[{\"department\": \"tax\", \"url\": \"ftp://a\"}]", "ftp://a"),

@@ -8,7 +8,26 @@ use serde_json::{Value, json};
 use crate::document::request::LegalBasis;
 use crate::exchange::verification::Note;
 use crate::http::citizen::PastExchange;
-use crate::wallet::{Consented, Notice, Question, Rejected};
+use crate::wallet::{Consented, Notice, Question, Rejected, Voucher};
+
+/// What shows that the wallet's card is the registrar's word.
+pub(super) fn voucher(registrar: DepartmentId, voucher: Voucher) -> String {
+    match voucher {
+        Voucher::Genesis => format!("signed by {registrar}, with its key in the genesis file"),
+        Voucher::LaterRegistrar => format!(
+            "WARNING: nobody has checked this card. The genesis file does not name {registrar} as a \
+             registrar, so it can only\nhave become one later, and this wallet does not know its key. \
+             Ask the clerk whether the card with this digest\nis theirs; if not, have the key \
+             replaced."
+        ),
+        Voucher::NoGenesis => format!(
+            "WARNING: nobody has checked this card, since this wallet has no genesis file. Get the \
+             file from somebody whom\nyou believe and give it with --genesis, now or with the next \
+             command that takes it; or ask the clerk of\n{registrar} whether the card with this \
+             digest is theirs."
+        ),
+    }
+}
 
 /// A question in full.
 pub(super) fn question(question: &Question) -> String {
@@ -211,6 +230,15 @@ mod tests {
             let shown = plain(bad);
             assert!(shown.starts_with(char::REPLACEMENT_CHARACTER), "{bad:?}");
             assert_eq!(shown.chars().count(), bad.chars().count());
+        }
+    }
+
+    #[test]
+    fn an_unchecked_card_is_warned_of_and_a_checked_one_is_not() {
+        let text = |it| voucher("civil-registry".parse().unwrap(), it);
+        assert!(!text(Voucher::Genesis).contains("WARNING"));
+        for unchecked in [Voucher::LaterRegistrar, Voucher::NoGenesis] {
+            assert!(text(unchecked).starts_with("WARNING: nobody has checked this card"));
         }
     }
 

@@ -4,7 +4,6 @@ use chain::identifier::EntryId;
 use circuits::query::Mode;
 use circuits::statement::CircuitId;
 use clap::{CommandFactory as _, Parser as _};
-use crypto::{Secret, SigningKey};
 use tempfile::TempDir;
 
 use super::super::{Arguments as CommandLine, Command};
@@ -14,6 +13,8 @@ use crate::document::request::LegalBasis;
 use crate::document::{Request, VERSION};
 use crate::http::client::PeerProblem;
 use crate::records::schema_digest;
+use crate::wallet::tests::office::{CODE, key, start};
+use crate::wallet::tests::{facts, genesis};
 
 const SCHEMA: &str = include_str!("../../../data/tax.schema.json");
 /// 2099-12-31T00:00:00Z: the command line's clock is the machine's.
@@ -32,18 +33,14 @@ async fn run(folder: &Path, words: &[&str]) -> (Result<(), StepError>, u8) {
     (outcome, status)
 }
 
-fn network() -> NetworkId {
-    NetworkId::from_digest(Digest::of(b"network"))
-}
-
 /// A wallet with a card, and an offer to it.
 async fn prepared(folder: &Path) -> Offer {
     assert_eq!(run(folder, &["keygen"]).await.1, 0);
     let wallet = Wallet::open(folder, Arc::new(SystemClock), UnwrapErr(SysRng)).unwrap();
-    let key = SigningKey::from_seed(&Secret::new([1; 32]));
+    let key = key("civil-registry");
     let card = KeyCard {
         version: VERSION,
-        network: network(),
+        network: *genesis().network(),
         registrar: "civil-registry".parse().unwrap(),
         subject: "194891460900".parse().unwrap(),
         key: wallet.key(),
@@ -53,7 +50,7 @@ async fn prepared(folder: &Path) -> Offer {
     fs::write(folder.join("card.json"), json!(card.sign(&key)).to_string()).unwrap();
     let request = Request {
         version: VERSION,
-        network: network(),
+        network: *genesis().network(),
         circuit: CircuitId::of(Mode::Pseudonymous),
         requester: "welfare".parse().unwrap(),
         issuer: "tax".parse().unwrap(),
@@ -84,6 +81,10 @@ fn the_command_line_is_consistent() {
     assert!(refused(&["approve", &digest, "--schema", "s"]));
     assert!(refused(&["show", &digest[1..]]));
     assert!(refused(&["list", "--gateway", "http://a"]));
+    let enrol = ["enrol", "--department", "a", "--subject", "1", "--code", &digest[..32]];
+    let with = |more: &[&str]| refused(&[&enrol[..], more].concat());
+    assert!(with(&["--genesis", "g", "--network", &digest]));
+    assert!(!with(&["--genesis", "g"]) && !with(&["--network", &digest]));
     assert!(refused(&["present", "--gateway", "https://a", "--department", "tax"]));
     assert!(!refused(&["approve", &digest, "--yes"]));
     assert!(!refused(&["approve", "--offer", "o", "--schema", "s"]));
@@ -186,4 +187,44 @@ async fn an_offer_is_shown_in_words_before_it_is_signed() {
     assert_eq!(run(&folder, &["withdraw", &digest, "--yes"]).await.1, UNAVAILABLE);
     let never = Digest::of(b"never").to_string();
     assert_eq!(run(&folder, &["withdraw", &never, "--yes"]).await.1, BAD_DATA);
+}
+
+#[tokio::test]
+async fn a_key_is_enrolled_by_the_genesis_file() {
+    let outer = TempDir::new().unwrap();
+    let (gateway, base, served) = start(Arc::new(SystemClock)).await;
+    let file = outer.path().join("genesis.json");
+    fs::write(&file, genesis().as_bytes()).unwrap();
+    let (base, code) = (base.to_string(), hex::encode(CODE));
+    let enrol = ["enrol", "--gateway", &base, "--department", "civil-registry"];
+    let enrol = [&enrol[..], &["--subject", "194891460900", "--code", &code]].concat();
+    let by_genesis = [&enrol[..], &["--genesis", file.to_str().unwrap()]].concat();
+
+    let folder = outer.path().join("wallet");
+    assert_eq!(run(&folder, &["keygen"]).await.1, 0);
+    let (outcome, status) = run(&folder, &enrol).await;
+    assert_eq!(status, BAD_DATA);
+    assert!(matches!(outcome, Err(StepError::Wallet(WalletError::NoNetwork))));
+    *gateway.registry.card_signer.lock().unwrap() = "tax";
+    let (outcome, status) = run(&folder, &by_genesis).await;
+    assert_eq!(status, BAD_DATA);
+    let error = outcome.unwrap_err().to_string();
+    assert!(error.contains("not signed with the key that the genesis file has"), "{error}");
+    *gateway.registry.card_signer.lock().unwrap() = "civil-registry";
+    assert_eq!(run(&folder, &by_genesis).await.1, 0);
+    // It is remembered, and no file of another network is taken after it.
+    assert_eq!(run(&folder, &enrol).await.1, 0);
+    let mut other = facts();
+    other.nonce = Digest::of(b"other");
+    fs::write(&file, Genesis::new(other).unwrap().as_bytes()).unwrap();
+    assert_eq!(run(&folder, &by_genesis).await.1, BAD_DATA);
+    fs::write(&file, "{").unwrap();
+    let error = run(&folder, &by_genesis).await.0.unwrap_err().to_string();
+    assert!(error.contains("genesis.json"), "{error}");
+
+    let folder = outer.path().join("believing");
+    assert_eq!(run(&folder, &["keygen"]).await.1, 0);
+    let network = genesis().network().to_string();
+    assert_eq!(run(&folder, &[&enrol[..], &["--network", &network]].concat()).await.1, 0);
+    served.abort();
 }

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use chain::entry::withdrawal_lock;
+use chain::time::Clock;
 use circuits::eddsa::{PublicKey, Signature};
 use circuits::poseidon::digest_element;
 use circuits::schema::Schema;
@@ -39,16 +40,18 @@ use crate::http::{BaseUrl, Download, Hosting, Limits, Problem, Upload};
 use crate::records::schema_digest;
 
 /// The clerk's code.
-pub(super) const CODE: [u8; 16] = [0x0a; 16];
+pub(crate) const CODE: [u8; 16] = [0x0a; 16];
 
-pub(super) fn key(department: &str) -> SigningKey {
+pub(crate) fn key(department: &str) -> SigningKey {
     SigningKey::from_seed(&Secret::new(*Digest::of(department.as_bytes()).as_bytes()))
 }
 
 /// A department that enrols, asks and remembers.
-pub(super) struct Office {
+pub(crate) struct Office {
     name: &'static str,
     network: Digest,
+    /// Whose key signs its cards; its own as a rule.
+    pub(crate) card_signer: Mutex<&'static str>,
     pub(super) pending: Mutex<Vec<Pending>>,
     locks: Mutex<HashMap<Digest, Digest>>,
     nonces: Mutex<Vec<[u8; 16]>>,
@@ -62,6 +65,7 @@ impl Office {
         Self {
             name,
             network: *network().as_digest(),
+            card_signer: Mutex::new(name),
             pending: Mutex::default(),
             locks: Mutex::default(),
             nonces: Mutex::default(),
@@ -155,7 +159,8 @@ impl CitizenApi for Office {
             valid_from: NOW,
             salt: Nonce::from_bytes([3; 16]),
         };
-        Ok(json!(card.sign(&key(self.name))))
+        let signer = *self.card_signer.lock().unwrap();
+        Ok(json!(card.sign(&key(signer))))
     }
 
     async fn take_card(&self, _: &VerifiedCitizen, card: Value) -> Result<CardTaken, Problem> {
@@ -338,10 +343,11 @@ impl PublicApi for Office {
 }
 
 /// A gateway that hosts a registrar and an issuer.
-pub(super) struct Gateway {
-    pub(super) registry: Arc<Office>,
-    pub(super) tax: Arc<Office>,
+pub(crate) struct Gateway {
+    pub(crate) registry: Arc<Office>,
+    pub(crate) tax: Arc<Office>,
     tokens: Tokens<Office>,
+    clock: Arc<dyn Clock>,
 }
 
 impl Hosting for Gateway {
@@ -361,17 +367,17 @@ impl Hosting for Gateway {
     }
 
     fn now(&self) -> u64 {
-        NOW
+        self.clock.now().unix_seconds()
     }
 }
 
 /// Where it listens.
-pub(super) async fn start() -> (Arc<Gateway>, BaseUrl, JoinHandle<Drained>) {
+pub(crate) async fn start(clock: Arc<dyn Clock>) -> (Arc<Gateway>, BaseUrl, JoinHandle<Drained>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
     let registry = Arc::new(Office::new("civil-registry"));
     let tax = Arc::new(Office::new("tax"));
-    let gateway = Arc::new(Gateway { registry, tax, tokens: Tokens::new(Vec::new()) });
+    let gateway = Arc::new(Gateway { registry, tax, tokens: Tokens::new(Vec::new()), clock });
     let served = serve(listener, Arc::clone(&gateway), Limits::default(), std::future::pending());
     (gateway, base, tokio::spawn(served))
 }
