@@ -23,7 +23,6 @@ use chain::identifier::{DepartmentId, NetworkId};
 use chain::time::Clock;
 use circuits::eddsa::PrivateKey;
 use circuits::poseidon::digest_element;
-use circuits::schema::Schema;
 use crypto::Digest;
 use crypto::rand_core::CryptoRng;
 use thiserror::Error;
@@ -39,7 +38,6 @@ use crate::http::citizen_client::{Citizen, CitizenClient, CitizenClientError, Ci
 use crate::http::local::SubjectText;
 use crate::http::{BaseUrl, ClientLimits, HexBytes};
 use crate::key_file::{self, KeyFileError};
-use crate::records::schema_digest;
 use crate::subject::Subject;
 use folder::{Contact, Folder, Kept};
 use question::Place;
@@ -131,9 +129,6 @@ pub enum WalletError {
     /// No such question waits at these departments.
     #[error("no question {0} waits for this key")]
     NotWaiting(Digest),
-    /// The schema of an offer is not at hand.
-    #[error("the wallet has not seen schema {0} yet: give its file")]
-    NoSchema(Digest),
     /// The wallet never consented to this.
     #[error("this wallet holds no consent to request {0}")]
     NoConsent(Digest),
@@ -299,38 +294,17 @@ impl<R: CryptoRng + Send> Wallet<R> {
         let client = self.client(issuer)?;
         let pending = called(issuer, client.pending(self.citizen()).await)?;
         let place = self.place(issuer)?;
-        let questions: Vec<_> =
-            pending.into_iter().map(|pending| Question::waiting(pending, place)).collect();
-        for question in questions.iter().flatten() {
-            // Kept by digest, so that an offer against the same schema can be read.
-            let schema = question.checked.query().schema();
-            let path = self.folder.schema(&question.checked.request().schema);
-            if !path.exists() {
-                folder::write(&path, schema)?;
-            }
-        }
-        Ok(questions)
+        Ok(pending.into_iter().map(|pending| Question::waiting(pending, place)).collect())
     }
 
-    /// The question of an offer. The schema may come from anywhere: the request names its digest.
+    /// The question of an offer.
     ///
     /// # Errors
     /// [`WalletError`]
-    pub fn read_offer(
-        &self,
-        offer: Offer,
-        schema: Option<Schema>,
-    ) -> Result<Question, WalletError> {
-        let named = offer.request.schema;
-        let schema = match schema {
-            Some(schema) => schema,
-            None => folder::read(&self.folder.schema(&named))?
-                .filter(|schema| schema_digest(schema) == named)
-                .ok_or(WalletError::NoSchema(named))?,
-        };
+    pub fn read_offer(&self, offer: Offer) -> Result<Question, WalletError> {
         let place = self.place(offer.request.issuer)?;
         let digest = question::digest_of(&offer.request);
-        Question::offered(offer, &schema, place)
+        Question::offered(offer, place)
             .map_err(|reason| Rejected { digest, reason: Box::new(reason) }.into())
     }
 

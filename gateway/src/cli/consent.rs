@@ -11,12 +11,10 @@ use std::sync::Arc;
 use chain::genesis::{Genesis, GenesisError};
 use chain::identifier::{DepartmentId, NetworkId};
 use chain::time::SystemClock;
-use circuits::schema::Schema;
 use clap::{Args, Subcommand};
 use crypto::Digest;
 use getrandom::SysRng;
 use rand_core::UnwrapErr;
-use serde::Deserialize;
 use serde_json::json;
 use thiserror::Error;
 
@@ -112,10 +110,6 @@ enum Step {
         /// A requester's pseudonymous offer: a JSON file.
         #[arg(long)]
         offer: Option<PathBuf>,
-        /// The offer's schema, or the service document that has it, if the wallet never saw it. It is
-        /// compared with the digest in the request.
-        #[arg(long, conflicts_with = "request")]
-        schema: Option<PathBuf>,
         /// Do not ask.
         #[arg(long)]
         yes: bool,
@@ -292,9 +286,9 @@ async fn step(folder: &Path, step: Step) -> Result<(), StepError> {
             }
             Ok(())
         }
-        Step::Approve { request, offer, schema, yes, places } => {
+        Step::Approve { request, offer, yes, places } => {
             let question = match (request, offer) {
-                (_, Some(offer)) => offered(&mut wallet, places, &offer, schema.as_deref())?,
+                (_, Some(offer)) => offered(&mut wallet, places, &offer)?,
                 (Some(request), None) => waiting(&mut wallet, places, &request).await?.1?,
                 (None, None) => unreachable!("clap requires one of the two"),
             };
@@ -396,27 +390,12 @@ async fn waiting(
 }
 
 /// The question of an offer's file.
-fn offered(
-    wallet: &mut Wallet,
-    places: Places,
-    path: &Path,
-    schema: Option<&Path>,
-) -> Result<Question, StepError> {
-    /// A schema, alone or in a service document.
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum SchemaFile {
-        Schema(Schema),
-        Service { schema: Schema },
-    }
+fn offered(wallet: &mut Wallet, places: Places, path: &Path) -> Result<Question, StepError> {
     let offer: Offer = read(path)?;
     if let Places { gateway: Some(base), department: Some(department) } = places {
         wallet.remember(department, base)?;
     }
-    let schema = schema.map(read::<SchemaFile>).transpose()?.map(|file| match file {
-        SchemaFile::Schema(schema) | SchemaFile::Service { schema } => schema,
-    });
-    Ok(wallet.read_offer(offer, schema)?)
+    Ok(wallet.read_offer(offer)?)
 }
 
 fn read<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, StepError> {

@@ -33,7 +33,7 @@ use crate::store::{Batch, Table};
 use crate::subject::Subject;
 
 pub use idempotency::Idempotency;
-pub use offer::Offer;
+pub use offer::{Offer, OfferError};
 
 /// What a department's own system asks.
 #[derive(Clone, Debug, Deserialize)]

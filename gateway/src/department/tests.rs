@@ -110,7 +110,7 @@ async fn a_pseudonym_lasts_for_one_requester_and_purpose() {
             }))
             .await
             .unwrap();
-        let offer = network.department("welfare").offer(&asked.request).unwrap().unwrap();
+        let offer = network.department("welfare").offer(&asked.request).await.unwrap().unwrap();
         let checked = network.department("tax").restore_request(&offer.request).await.unwrap();
         let signature = citizen.private.sign(checked.consent_message());
         let lock = withdrawal_lock(&Digest::of(b"w"));
@@ -338,7 +338,7 @@ async fn an_offer_with_a_wrong_signature_spends_nothing() {
         }))
         .await
         .unwrap();
-    let offer = network.department("welfare").offer(&asked.request).unwrap().unwrap();
+    let offer = network.department("welfare").offer(&asked.request).await.unwrap().unwrap();
     let tax = network.department("tax");
     let message = tax.restore_request(&offer.request).await.unwrap().consent_message();
     let lock = withdrawal_lock(&Digest::of(b"w"));
@@ -347,6 +347,13 @@ async fn an_offer_with_a_wrong_signature_spends_nothing() {
     let mut forged = offer.clone();
     forged.entry = chain::identifier::EntryId::from_digest(Digest::of(b"another entry"));
     let right = citizen.private.sign(message);
+    let refused = tax.take_offer(&citizen.key(), forged, &right, lock).await.unwrap_err();
+    assert_eq!(refused.code(), "request-unknown");
+    // Nor one with another schema than the question names.
+    let mut forged = offer.clone();
+    forged.schema =
+        circuits::schema::Schema::parse(include_str!("../../data/civil_registry.schema.json"))
+            .unwrap();
     let refused = tax.take_offer(&citizen.key(), forged, &right, lock).await.unwrap_err();
     assert_eq!(refused.code(), "request-unknown");
     let refused = tax.take_offer(&thief.key(), offer.clone(), &wrong, lock).await.unwrap_err();

@@ -127,11 +127,6 @@ impl Folder {
         self.0.join("withdrawals").join(format!("{request}.json"))
     }
 
-    /// The schema of that digest, wherever it was seen.
-    pub(super) fn schema(&self, digest: &Digest) -> PathBuf {
-        self.0.join("schemas").join(format!("{digest}.json"))
-    }
-
     /// What withdraws the consent to `request`, if the wallet ever consented to it.
     pub(super) fn read_kept(&self, request: &Digest) -> Result<Option<Kept>, FolderError> {
         let path = self.kept(request);

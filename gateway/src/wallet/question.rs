@@ -155,12 +155,8 @@ impl Question {
     }
 
     /// The question of an offer that a requester handed to the citizen.
-    pub(super) fn offered(
-        offer: Offer,
-        schema: &Schema,
-        place: Place<'_>,
-    ) -> Result<Self, Unsignable> {
-        let checked = check(offer.request.clone(), schema, place)?;
+    pub(super) fn offered(offer: Offer, place: Place<'_>) -> Result<Self, Unsignable> {
+        let checked = check(offer.request.clone(), &offer.schema, place)?;
         if checked.request().circuit.mode() != Mode::Pseudonymous {
             return Err(Unsignable::NotPseudonymous(checked.request().circuit));
         }

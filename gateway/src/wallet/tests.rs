@@ -12,6 +12,7 @@ use chain::identifier::EntryId;
 use chain::time::Timestamp;
 use chain::validators::Validator;
 use circuits::query::Mode;
+use circuits::schema::Schema;
 use circuits::statement::CircuitId;
 use crypto::rand_core::UnwrapErr;
 use getrandom::SysRng;
@@ -25,6 +26,7 @@ use crate::document::{Request, VERSION};
 use crate::exchange::verification::Note;
 use crate::http::citizen::Pending;
 use crate::key_file::KeyFileFault;
+use crate::records::schema_digest;
 use office::{CODE, key, start};
 
 pub(super) const NOW: u64 = 1_735_646_400;
@@ -165,7 +167,7 @@ fn offer(request: Request) -> Offer {
     let message = [digest.as_bytes().as_slice(), entry.as_bytes()].concat();
     let signature =
         SignatureHex(key(request.requester.as_str()).sign("proofgate/v1/offer", &message));
-    Offer { request, entry, signature }
+    Offer { request, schema: schema(), entry, signature }
 }
 
 fn pseudonymous(card: &KeyCard) -> Request {
@@ -259,9 +261,11 @@ async fn an_offer_is_read_signed_and_taken_to_the_issuer() {
     let card = wallet.enrol(registry, subject(), code, Some(network())).await.unwrap().clone();
     let good = offer(pseudonymous(&card));
 
-    let unread = wallet.read_offer(good.clone(), None).unwrap_err();
-    assert!(matches!(unread, WalletError::NoSchema(d) if d == schema_digest(&schema())));
-    let question = wallet.read_offer(good.clone(), Some(schema())).unwrap();
+    let mut other = good.clone();
+    other.schema = Schema::parse(include_str!("../../data/civil_registry.schema.json")).unwrap();
+    let other = wallet.read_offer(other).unwrap_err();
+    assert!(matches!(unsignable(other), Unsignable::Check(RequestError::Schema { .. })));
+    let question = wallet.read_offer(good).unwrap();
     let same =
         Notice::SamePseudonym { requester: id("welfare"), purpose: "housing-support".to_owned() };
     let notices = [Notice::Note(Note::ConsentBindsAllButIssuer), same, Notice::OfferUnchecked];
@@ -272,16 +276,11 @@ async fn an_offer_is_read_signed_and_taken_to_the_issuer() {
     wallet.remember(id("tax"), base).unwrap();
     assert_eq!(wallet.approve(&question).await.unwrap().state, "consented");
 
-    // Once a question against the schema was seen, its file is not needed.
-    *gateway.tax.pending.lock().unwrap() = vec![pending(&request(&card))];
-    wallet.pending(id("tax")).await.unwrap();
-    wallet.read_offer(good, None).unwrap();
-
-    let identified = wallet.read_offer(offer(request(&card)), None).unwrap_err();
+    let identified = wallet.read_offer(offer(request(&card))).unwrap_err();
     assert!(matches!(unsignable(identified), Unsignable::NotPseudonymous(_)));
     let mut float = offer(pseudonymous(&card));
     float.request.query = json!([{"path": ["total_wages_cents"], "predicate": {"$lte": 0.5}}]);
-    let float = wallet.read_offer(float, None).unwrap_err();
+    let float = wallet.read_offer(float).unwrap_err();
     assert!(matches!(unsignable(float), Unsignable::Check(RequestError::Query(_))));
     served.abort();
 }

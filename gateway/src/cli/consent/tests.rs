@@ -2,6 +2,7 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use chain::identifier::EntryId;
 use circuits::query::Mode;
+use circuits::schema::Schema;
 use circuits::statement::CircuitId;
 use clap::{CommandFactory as _, Parser as _};
 use tempfile::TempDir;
@@ -65,7 +66,8 @@ async fn prepared(folder: &Path) -> Offer {
         expires: EXPIRES,
     };
     let entry = EntryId::from_digest(Digest::of(b"entry"));
-    Offer { request, entry, signature: SignatureHex(key.sign("x", b"")) }
+    let schema = Schema::parse(SCHEMA).unwrap();
+    Offer { request, schema, entry, signature: SignatureHex(key.sign("x", b"")) }
 }
 
 #[test]
@@ -78,7 +80,6 @@ fn the_command_line_is_consistent() {
     let digest = "0a".repeat(32);
     assert!(refused(&["approve"]));
     assert!(refused(&["approve", &digest, "--offer", "o"]));
-    assert!(refused(&["approve", &digest, "--schema", "s"]));
     assert!(refused(&["show", &digest[1..]]));
     assert!(refused(&["list", "--gateway", "http://a"]));
     let enrol = ["enrol", "--department", "a", "--subject", "1", "--code", &digest[..32]];
@@ -87,7 +88,7 @@ fn the_command_line_is_consistent() {
     assert!(!with(&["--genesis", "g"]) && !with(&["--network", &digest]));
     assert!(refused(&["present", "--gateway", "https://a", "--department", "tax"]));
     assert!(!refused(&["approve", &digest, "--yes"]));
-    assert!(!refused(&["approve", "--offer", "o", "--schema", "s"]));
+    assert!(!refused(&["approve", "--offer", "o"]));
     assert!(!refused(&["list", "--gateway", "http://a", "--department", "tax"]));
 }
 
@@ -144,7 +145,7 @@ async fn an_offer_is_shown_in_words_before_it_is_signed() {
     let folder = outer.path().join("wallet");
     let offer = prepared(&folder).await;
     let wallet = Wallet::open(&folder, Arc::new(SystemClock), UnwrapErr(SysRng)).unwrap();
-    let question = wallet.read_offer(offer.clone(), Some(Schema::parse(SCHEMA).unwrap())).unwrap();
+    let question = wallet.read_offer(offer.clone()).unwrap();
     let text = show::question(&question);
     for part in [
         "Asked by     welfare\n",
@@ -162,20 +163,19 @@ async fn an_offer_is_shown_in_words_before_it_is_signed() {
     assert_eq!(json["request"], json!(question.checked().digest()));
     assert_eq!(json["expires"], "2099-12-31T00:00:00Z");
 
-    let (file, schema) = (outer.path().join("offer.json"), outer.path().join("schema.json"));
+    let file = outer.path().join("offer.json");
     fs::write(&file, json!(offer).to_string()).unwrap();
     let approve = ["approve", "--yes", "--offer", file.to_str().unwrap()];
     let at = ["--gateway", "http://127.0.0.1:9", "--department", "tax"];
-    let (outcome, status) = run(&folder, &[&approve[..], &at].concat()).await;
+    // The offer has all that it takes to read it; and then nobody listens.
+    assert_eq!(run(&folder, &[&approve[..], &at].concat()).await.1, UNAVAILABLE);
+    let mut other = json!(offer);
+    other["schema"]["title"] = json!("Another");
+    fs::write(&file, other.to_string()).unwrap();
+    let (outcome, status) = run(&folder, &approve).await;
     assert_eq!(status, BAD_DATA);
-    assert!(matches!(outcome, Err(StepError::Wallet(WalletError::NoSchema(_)))));
-    // As it is, and inside a service document: both are read, and then nobody listens.
-    let bare: serde_json::Value = serde_json::from_str(SCHEMA).unwrap();
-    for text in [bare.clone(), json!({ "version": 1, "schema": bare })] {
-        fs::write(&schema, text.to_string()).unwrap();
-        let with = [&approve[..], &["--schema", schema.to_str().unwrap()]].concat();
-        assert_eq!(run(&folder, &with).await.1, UNAVAILABLE);
-    }
+    let error = outcome.unwrap_err().to_string();
+    assert!(error.contains("schema"), "{error}");
     fs::write(&file, "{").unwrap();
     let (outcome, status) = run(&folder, &approve).await;
     assert_eq!(status, BAD_DATA);

@@ -122,7 +122,7 @@ async fn answered(network: &Network, citizen: &Citizen, basis: Json, about: bool
     network.peers.down.lock().unwrap().push(id("welfare"));
     let tax = network.department("tax");
     if !about {
-        let offer = network.department("welfare").offer(&asked.request).unwrap().unwrap();
+        let offer = network.department("welfare").offer(&asked.request).await.unwrap().unwrap();
         let checked = tax.restore_request(&offer.request).await.unwrap();
         let signature = citizen.private.sign(checked.consent_message());
         let lock = withdrawal_lock(&Digest::of(b"w"));

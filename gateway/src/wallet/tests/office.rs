@@ -209,7 +209,7 @@ impl CitizenApi for Office {
         let offer: Offer = serde_json::from_value(taken.offer).unwrap();
         let requester = key(offer.request.requester.as_str()).verifying_key();
         offer.verify(&requester).map_err(|_| Problem::new("not-found", "no such question"))?;
-        self.take_consent(citizen, offer.request, &schema(), &taken.signature, taken.lock)
+        self.take_consent(citizen, offer.request, &offer.schema, &taken.signature, taken.lock)
     }
 
     async fn history(&self, _: &VerifiedCitizen) -> Result<Vec<PastExchange>, Problem> {
