@@ -80,8 +80,7 @@ impl Entry {
     /// `labelled(network ‖ content ‖ author)`: equal for two signatures over the same content, so that an
     /// entry submitted again is the same entry.
     pub fn id(&self, network: &NetworkId) -> EntryId {
-        let message = signed_bytes(network, &self.content, &self.author);
-        EntryId::from_digest(Digest::labelled(ID_LABEL, &[&message]))
+        self.content.entry_id(network, &self.author)
     }
 
     /// Checks the author's signature under `key`.
@@ -123,6 +122,14 @@ impl Entry {
         let content = Content::from_parts(kind, digest, references)?;
         let author = DepartmentId::from_bytes(reader.array()?)?;
         Ok(Self { content, author, signature: Signature::from_bytes(reader.array()?) })
+    }
+}
+
+impl Content {
+    /// The id of the entry in which `author` says this on `network`: the signature is no part of it.
+    pub fn entry_id(&self, network: &NetworkId, author: &DepartmentId) -> EntryId {
+        let message = signed_bytes(network, self, author);
+        EntryId::from_digest(Digest::labelled(ID_LABEL, &[&message]))
     }
 }
 

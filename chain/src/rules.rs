@@ -384,6 +384,11 @@ impl State {
         self.consents.get(entry)
     }
 
+    /// The consent to a request that an issuer recorded: there is at most one.
+    pub fn consent_to(&self, request: &EntryId, issuer: &DepartmentId) -> Option<&EntryId> {
+        self.granted.get(&(*request, *issuer))
+    }
+
     /// A `proof` entry.
     pub fn proof(&self, entry: &EntryId) -> Option<&ProofEntry> {
         self.proofs.get(entry)

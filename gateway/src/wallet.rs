@@ -7,10 +7,12 @@
 
 mod card;
 mod folder;
+mod history;
 mod question;
 
 pub use card::{CardFault, Voucher};
 pub use folder::{FolderError, FolderFault};
+pub use history::{ConsentFault, History, OnChain, Past};
 pub use question::{Notice, Question, Rejected, Unsignable};
 
 use std::collections::BTreeMap;
@@ -31,8 +33,8 @@ use crate::department::asking::Offer;
 use crate::document::key_card::{ConsentKey, KeyCard, SignedKeyCard};
 use crate::document::request::Nonce;
 use crate::http::citizen::{
-    Consent, ConsentKeyBytes, ConsentSignatureBytes, KeyEnrolment, OfferTaken, PastExchange,
-    Progress, Refusal, Withdrawal,
+    Consent, ConsentKeyBytes, ConsentSignatureBytes, KeyEnrolment, OfferTaken, Progress, Refusal,
+    Withdrawal,
 };
 use crate::http::citizen_client::{Citizen, CitizenClient, CitizenClientError, CitizenSigner};
 use crate::http::local::SubjectText;
@@ -70,6 +72,13 @@ pub struct Consented {
     pub purpose: String,
     /// When the question ends, Unix seconds.
     pub expires: u64,
+}
+
+impl From<Kept> for Consented {
+    fn from(kept: Kept) -> Self {
+        let Kept { issuer, requester, purpose, expires, .. } = kept;
+        Self { issuer, requester, purpose, expires }
+    }
 }
 
 /// Why the wallet did not do what was asked of it.
@@ -354,8 +363,7 @@ impl<R: CryptoRng + Send> Wallet<R> {
     /// [`WalletError::NoConsent`] if it gave none.
     pub fn consented(&self, request: &Digest) -> Result<Consented, WalletError> {
         let kept = self.folder.read_kept(request)?.ok_or(WalletError::NoConsent(*request))?;
-        let Kept { issuer, requester, purpose, expires, .. } = kept;
-        Ok(Consented { issuer, requester, purpose, expires })
+        Ok(kept.into())
     }
 
     /// Withdraws a consent. A proof that was recorded before stands.
@@ -369,16 +377,16 @@ impl<R: CryptoRng + Send> Wallet<R> {
         called(kept.issuer, client.withdraw(self.citizen(), &withdrawal).await)
     }
 
-    /// What an issuer says happened with the citizen's records.
+    /// What an issuer says happened with the citizen's records, and whether the consents among it are on
+    /// the chain as the wallet gave them.
     ///
     /// # Errors
     /// [`WalletError`]
-    pub async fn history(
-        &mut self,
-        issuer: DepartmentId,
-    ) -> Result<Vec<PastExchange>, WalletError> {
+    pub async fn history(&mut self, issuer: DepartmentId) -> Result<History, WalletError> {
         let client = self.client(issuer)?;
-        called(issuer, client.history(self.citizen()).await)
+        let told = called(issuer, client.history(self.citizen()).await)?;
+        let kept = self.folder.kept_of(issuer)?;
+        Ok(history::compare(issuer, told, kept, self.genesis.as_ref()))
     }
 
     /// What will withdraw the consent: found, or made and on disk.

@@ -25,7 +25,9 @@ use crate::http::citizen::Progress;
 use crate::http::citizen_client::CitizenClientError;
 use crate::key_file::{KeyFileError, KeyFileFault};
 use crate::subject::Subject;
-use crate::wallet::{self, FolderError, FolderFault, Question, Rejected, Voucher, WalletError};
+use crate::wallet::{
+    self, FolderError, FolderFault, OnChain, Question, Rejected, Voucher, WalletError,
+};
 
 /// The citizen said no at the terminal: nothing was sent.
 const DECLINED: u8 = 1;
@@ -134,10 +136,15 @@ enum Step {
         #[arg(long)]
         gateway: Option<BaseUrl>,
     },
-    /// List what issuers did with the citizen's records, by law too.
+    /// List what issuers did with the citizen's records, by law too, and check on the chain that the
+    /// consents among it can be withdrawn.
+    #[command(after_help = "Exit status 65 if a consent is not on the chain as it was given.")]
     History {
         #[command(flatten)]
         places: Places,
+        /// The network's genesis file, by which the chain is checked; remembered.
+        #[arg(long)]
+        genesis: Option<PathBuf>,
         /// Print JSON on standard output.
         #[arg(long)]
         json: bool,
@@ -179,6 +186,8 @@ enum StepError {
     Genesis { path: PathBuf, error: GenesisError },
     #[error("the wallet knows no department yet: give --gateway and --department")]
     NoDepartment,
+    #[error("consents that are not on the chain as you gave them: {0}; see above")]
+    Consents(usize),
     #[error("the terminal: {0}")]
     Terminal(#[from] io::Error),
     #[error("nothing was sent")]
@@ -192,9 +201,11 @@ impl StepError {
             Self::Declined => DECLINED,
             Self::Wallet(error) => wallet_code(error),
             Self::Read { error, .. } => io_code(error),
-            Self::Json { .. } | Self::Genesis { .. } | Self::NoDepartment | Self::Terminal(_) => {
-                BAD_DATA
-            }
+            Self::Json { .. }
+            | Self::Genesis { .. }
+            | Self::NoDepartment
+            | Self::Consents(_)
+            | Self::Terminal(_) => BAD_DATA,
         }
     }
 }
@@ -313,7 +324,10 @@ async fn step(folder: &Path, step: Step) -> Result<(), StepError> {
             said(&request, &wallet.withdraw(request).await?);
             Ok(())
         }
-        Step::History { places, json } => history(&mut wallet, places, json).await,
+        Step::History { places, genesis, json } => {
+            trust(&mut wallet, genesis.as_deref())?;
+            history(&mut wallet, places, json).await
+        }
     }
 }
 
@@ -337,13 +351,18 @@ async fn list(wallet: &mut Wallet, places: Places, json: bool) -> Result<(), Ste
 }
 
 async fn history(wallet: &mut Wallet, places: Places, json: bool) -> Result<(), StepError> {
-    let (mut rows, mut texts, mut failed) = (Vec::new(), Vec::new(), None);
+    let (mut rows, mut texts, mut failed, mut wrong) = (Vec::new(), Vec::new(), None, 0);
     for issuer in all(wallet, places)? {
         match wallet.history(issuer).await {
-            Ok(exchanges) => {
-                for exchange in &exchanges {
-                    rows.push(show::past_json(issuer, exchange));
-                    texts.push(show::past(issuer, exchange));
+            Ok(history) => {
+                for past in &history.exchanges {
+                    wrong += usize::from(matches!(past.consent, OnChain::Wrong(_)));
+                    rows.push(show::past_json(issuer, past));
+                    texts.push(show::past(issuer, past));
+                }
+                for (request, consented) in &history.unmentioned {
+                    rows.push(show::unmentioned_json(request, consented));
+                    texts.push(show::unmentioned(request, consented));
                 }
             }
             Err(error) => failed = failed.or(Some(error)),
@@ -351,7 +370,11 @@ async fn history(wallet: &mut Wallet, places: Places, json: bool) -> Result<(), 
     }
     let none = if failed.is_none() { "nothing has happened" } else { "" };
     print(&json!(rows), &texts, none, json);
-    failed.map_or(Ok(()), |error| Err(error.into()))
+    match failed {
+        _ if wrong > 0 => Err(StepError::Consents(wrong)),
+        Some(error) => Err(error.into()),
+        None => Ok(()),
+    }
 }
 
 /// Prints the rows; that there are none only if all departments have said so.

@@ -1,6 +1,6 @@
 //! What a citizen sees of a department and does there, known by their consent key.
 
-use chain::identifier::DepartmentId;
+use chain::identifier::{DepartmentId, EntryId};
 use circuits::eddsa::Signature;
 use circuits::query::Mode;
 use circuits::schema::Schema;
@@ -56,6 +56,9 @@ pub struct HistoryItem {
     pub state: String,
     /// Whether it ended without an answer, for the reason that is its state.
     pub silent: bool,
+    /// The chain's receipt of the entry of the citizen's consent, if it is on the chain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub consent: Option<serde_json::Value>,
 }
 
 impl Department {
@@ -102,6 +105,7 @@ impl Department {
         let mut history = Vec::new();
         for row in self.rows_about(key)? {
             let request = self.restore_request(&row.request).await?;
+            let consent = self.consent_receipt(&row.entry).await?;
             history.push(HistoryItem {
                 digest: *request.digest(),
                 condition: request.query().describe(),
@@ -109,11 +113,26 @@ impl Department {
                 received: row.received,
                 state: row.stage.name().to_owned(),
                 silent: matches!(row.stage, Stage::Closed(_)),
+                consent,
                 request: row.request,
             });
         }
         history.sort_by_key(|item| std::cmp::Reverse(item.received));
         Ok(history)
+    }
+
+    /// The chain's receipt of the consent to a request that this department recorded.
+    async fn consent_receipt(
+        &self,
+        request: &EntryId,
+    ) -> Result<Option<serde_json::Value>, Internal> {
+        let replica = self.chain();
+        let Some(entry) = replica.state().consent_to(request, &self.id) else { return Ok(None) };
+        let receipt = self.shared.ledger.receipt(*entry).await?;
+        let json = |receipt| {
+            serde_json::to_value(receipt).expect("a receipt has string keys and integers only")
+        };
+        Ok(receipt.map(json))
     }
 
     /// Takes up a pseudonymous question that a citizen brings, with their consent.

@@ -214,7 +214,13 @@ async fn a_withdrawal_before_the_proof_stops_it_and_one_after_does_not() {
     tax.withdraw(&citizen.key(), &asked.request, w).await.unwrap();
     tax.advance(&asked.request, &network.peers).await.unwrap();
     assert_eq!(network.status(&asked).await.status, Status::Sent);
-    assert_eq!(tax.history(&citizen.key()).await.unwrap()[0].state, "withdrawn");
+    let past = &tax.history(&citizen.key()).await.unwrap()[0];
+    assert_eq!(past.state, "withdrawn");
+    let receipt = past.consent.clone().expect("the consent stays on the chain");
+    let receipt: chain::receipt::Receipt = serde_json::from_value(receipt).unwrap();
+    let verified = receipt.verify(&network.shared.genesis).unwrap();
+    assert!(matches!(verified.entry.content(),
+        chain::entry::Content::Consent { lock, .. } if *lock == withdrawal_lock(&w)));
     assert_eq!(network.counts()["proof"], 0);
 
     let asked = network

@@ -230,6 +230,10 @@ pub struct PastExchange {
     /// Why it ended without an answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub silence: Option<String>,
+    /// The chain's receipt of the entry of the citizen's consent, if it is on the chain. A wallet reads in
+    /// it under which lock the consent was recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub consent: Option<serde_json::Value>,
 }
 
 /// A request by a citizen, authenticated: the only way to a [`CitizenApi`].

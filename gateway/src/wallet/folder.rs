@@ -139,6 +139,30 @@ impl Folder {
         }
     }
 
+    /// What withdraws the consents to `issuer`, in the order of their requests.
+    pub(super) fn kept_of(&self, issuer: DepartmentId) -> Result<Vec<Kept>, FolderError> {
+        let folder = self.0.join("withdrawals");
+        let entries = match fs::read_dir(&folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(at(&folder, error)),
+        };
+        let mut requests: Vec<Digest> = Vec::new();
+        for entry in entries {
+            let name = entry.map_err(|error| at(&folder, error))?.file_name();
+            // What a power cut left behind has another name.
+            let request: Option<Digest> =
+                name.to_str().and_then(|name| name.strip_suffix(".json")?.parse().ok());
+            requests.extend(request);
+        }
+        requests.sort_unstable();
+        let mut kept = Vec::new();
+        for request in requests {
+            kept.extend(self.read_kept(&request)?.filter(|kept| kept.issuer == issuer));
+        }
+        Ok(kept)
+    }
+
     pub(super) fn write_kept(&self, kept: &Kept) -> Result<(), FolderError> {
         write(&self.kept(&kept.request), kept)
     }

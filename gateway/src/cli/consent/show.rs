@@ -7,8 +7,7 @@ use serde_json::{Value, json};
 
 use crate::document::request::LegalBasis;
 use crate::exchange::verification::Note;
-use crate::http::citizen::PastExchange;
-use crate::wallet::{Consented, Notice, Question, Rejected, Voucher};
+use crate::wallet::{Consented, Notice, OnChain, Past, Question, Rejected, Voucher};
 
 /// What shows that the wallet's card is the registrar's word.
 pub(super) fn voucher(registrar: DepartmentId, voucher: Voucher) -> String {
@@ -22,8 +21,8 @@ pub(super) fn voucher(registrar: DepartmentId, voucher: Voucher) -> String {
         ),
         Voucher::NoGenesis => format!(
             "WARNING: nobody has checked this card, since this wallet has no genesis file. Get the \
-             file from somebody whom\nyou believe and give it with --genesis, now or with the next \
-             command that takes it; or ask the clerk of\n{registrar} whether the card with this \
+             file from somebody whom\nyou believe and give it with --genesis, to this command or to \
+             history; or ask the clerk of\n{registrar} whether the card with this \
              digest is theirs."
         ),
     }
@@ -129,30 +128,90 @@ pub(super) fn withdrawal(request: &Digest, consented: &Consented) -> String {
 }
 
 /// One exchange.
-pub(super) fn past(issuer: DepartmentId, past: &PastExchange) -> String {
-    let silence = past.silence.as_ref().map_or_else(String::new, |why| format!(" ({why})"));
+pub(super) fn past(issuer: DepartmentId, past: &Past) -> String {
+    let told = &past.told;
+    let silence = told.silence.as_ref().map_or_else(String::new, |why| format!(" ({why})"));
+    let mut lines = vec![
+        told.request.to_string(),
+        format!("  {} asked {issuer}, for {}; {}", told.requester, told.purpose, told.legal_basis),
+        format!("  whether {}", told.condition.join(" ")),
+        format!("  from {} to {}: {}{silence}", time(told.created), time(told.expires), told.state),
+    ];
+    lines.extend(on_chain(issuer, &told.requester, &past.consent));
+    lines.iter().map(|line| plain(line)).collect::<Vec<_>>().join("\n")
+}
+
+/// What the chain has of a consent, where there is something to say.
+fn on_chain(issuer: DepartmentId, requester: &str, consent: &OnChain) -> Option<String> {
+    Some(match consent {
+        OnChain::None => return None,
+        OnChain::NotRecorded => {
+            format!("  your consent is not on the chain, {issuer} says, and nothing was answered")
+        }
+        OnChain::Own(entry) => {
+            format!("  your consent is entry {entry} on the chain, under your own lock")
+        }
+        OnChain::Unchecked => {
+            "  CANNOT CHECK whether you can withdraw your consent: give the genesis file (--genesis)"
+                .to_owned()
+        }
+        OnChain::Wrong(fault) => format!(
+            "  WARNING: {fault}. Complain to {issuer}, to {requester} and to whoever oversees them, and \
+             keep what this command shows with --json"
+        ),
+    })
+}
+
+/// The same for programs.
+pub(super) fn past_json(issuer: DepartmentId, past: &Past) -> Value {
+    let told = &past.told;
+    let (on_chain, entry, fault) = match &past.consent {
+        OnChain::None => ("none", None, None),
+        OnChain::NotRecorded => ("not-recorded", None, None),
+        OnChain::Own(entry) => ("own", Some(entry), None),
+        OnChain::Unchecked => ("unchecked", None, None),
+        OnChain::Wrong(fault) => ("wrong", None, Some(fault.to_string())),
+    };
+    json!({
+        "request": told.request,
+        "issuer": issuer,
+        "requester": told.requester,
+        "purpose": told.purpose,
+        "legal_basis": told.legal_basis,
+        "condition": told.condition,
+        "created": time(told.created),
+        "expires": time(told.expires),
+        "state": told.state,
+        "silence": told.silence,
+        "consent": on_chain,
+        "consent_entry": entry,
+        "consent_fault": fault,
+        "consent_receipt": told.consent,
+    })
+}
+
+/// A consent that an issuer does not mention.
+pub(super) fn unmentioned(request: &Digest, consented: &Consented) -> String {
+    let Consented { issuer, requester, purpose, .. } = consented;
     let lines = [
-        past.request.to_string(),
-        format!("  {} asked {issuer}, for {}; {}", past.requester, past.purpose, past.legal_basis),
-        format!("  whether {}", past.condition.join(" ")),
-        format!("  from {} to {}: {}{silence}", time(past.created), time(past.expires), past.state),
+        request.to_string(),
+        format!("  {requester} asked {issuer}, for {purpose}"),
+        format!(
+            "  you consented, and {issuer} does not mention it: it may not have got your consent"
+        ),
     ];
     lines.iter().map(|line| plain(line)).collect::<Vec<_>>().join("\n")
 }
 
 /// The same for programs.
-pub(super) fn past_json(issuer: DepartmentId, past: &PastExchange) -> Value {
+pub(super) fn unmentioned_json(request: &Digest, consented: &Consented) -> Value {
     json!({
-        "request": past.request,
-        "issuer": issuer,
-        "requester": past.requester,
-        "purpose": past.purpose,
-        "legal_basis": past.legal_basis,
-        "condition": past.condition,
-        "created": time(past.created),
-        "expires": time(past.expires),
-        "state": past.state,
-        "silence": past.silence,
+        "request": request,
+        "issuer": consented.issuer,
+        "requester": consented.requester,
+        "purpose": consented.purpose,
+        "expires": time(consented.expires),
+        "consent": "unmentioned",
     })
 }
 
@@ -215,6 +274,7 @@ fn time(seconds: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wallet::ConsentFault;
 
     #[test]
     fn time_is_rfc_3339_in_utc() {
@@ -240,6 +300,21 @@ mod tests {
         for unchecked in [Voucher::LaterRegistrar, Voucher::NoGenesis] {
             assert!(text(unchecked).starts_with("WARNING: nobody has checked this card"));
         }
+    }
+
+    #[test]
+    fn a_lock_that_is_not_the_citizens_is_told_loudly() {
+        let tax = "tax".parse().unwrap();
+        let entry = chain::identifier::EntryId::from_digest(Digest::of(b"entry"));
+        let text = |consent| on_chain(tax, "welfare", &consent);
+        let wrong = text(OnChain::Wrong(ConsentFault::Lock(entry))).unwrap();
+        assert!(wrong.contains("WARNING: you cannot withdraw this consent"), "{wrong}");
+        assert!(wrong.contains("Complain to tax, to welfare"), "{wrong}");
+        assert!(text(OnChain::Unchecked).unwrap().contains("CANNOT CHECK"));
+        for quiet in [OnChain::Own(entry), OnChain::NotRecorded] {
+            assert!(!text(quiet).unwrap().contains("WARNING"));
+        }
+        assert_eq!(text(OnChain::None), None);
     }
 
     #[test]

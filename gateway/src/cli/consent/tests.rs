@@ -12,6 +12,7 @@ use super::*;
 use crate::document::key_card::{KeyCard, SignatureHex};
 use crate::document::request::LegalBasis;
 use crate::document::{Request, VERSION};
+use crate::http::citizen::PastExchange;
 use crate::http::client::PeerProblem;
 use crate::records::schema_digest;
 use crate::wallet::tests::office::{CODE, key, start};
@@ -226,5 +227,49 @@ async fn a_key_is_enrolled_by_the_genesis_file() {
     assert_eq!(run(&folder, &["keygen"]).await.1, 0);
     let network = genesis().network().to_string();
     assert_eq!(run(&folder, &[&enrol[..], &["--network", &network]].concat()).await.1, 0);
+    served.abort();
+}
+
+#[tokio::test]
+async fn a_consent_that_cannot_be_withdrawn_is_in_the_exit_status_of_history() {
+    let outer = TempDir::new().unwrap();
+    let folder = outer.path().join("wallet");
+    let (gateway, base, served) = start(Arc::new(SystemClock)).await;
+    let offer = prepared(&folder).await;
+    let mut wallet = Wallet::open(&folder, Arc::new(SystemClock), UnwrapErr(SysRng)).unwrap();
+    let question = wallet.read_offer(offer).unwrap();
+    // Nobody listens there; what withdraws the consent is kept.
+    wallet.remember("tax".parse().unwrap(), "http://127.0.0.1:9".parse().unwrap()).unwrap();
+    wallet.approve(&question).await.unwrap_err();
+    let history = ["history", "--gateway", &base.to_string(), "--department", "tax"];
+    assert_eq!(run(&folder, &history).await.1, 0);
+    let told = PastExchange {
+        request: *question.checked().digest(),
+        requester: "welfare".to_owned(),
+        purpose: "housing-support".to_owned(),
+        legal_basis: "consent".to_owned(),
+        condition: vec![],
+        created: 0,
+        expires: 1,
+        state: "unsatisfied".to_owned(),
+        silence: None,
+        consent: None,
+    };
+    *gateway.tax.history.lock().unwrap() = vec![told.clone()];
+    assert_eq!(run(&folder, &history).await.1, 0);
+    *gateway.tax.history.lock().unwrap() =
+        vec![PastExchange { state: "answered".to_owned(), ..told }];
+    let (outcome, status) = run(&folder, &history).await;
+    assert_eq!(status, BAD_DATA);
+    assert!(matches!(outcome, Err(StepError::Consents(1))));
+
+    // By the wrong genesis file nothing is checked, and the card does not hold.
+    let file = outer.path().join("genesis.json");
+    let mut other = facts();
+    other.departments[0].signing_key = key("x").verifying_key();
+    fs::write(&file, Genesis::new(other).unwrap().as_bytes()).unwrap();
+    let by_genesis = [&history[..], &["--genesis", file.to_str().unwrap()]].concat();
+    let (outcome, _) = run(&folder, &by_genesis).await;
+    assert!(matches!(outcome, Err(StepError::Wallet(WalletError::Card { .. }))));
     served.abort();
 }

@@ -53,6 +53,7 @@ pub(crate) struct Office {
     /// Whose key signs its cards; its own as a rule.
     pub(crate) card_signer: Mutex<&'static str>,
     pub(super) pending: Mutex<Vec<Pending>>,
+    pub(crate) history: Mutex<Vec<PastExchange>>,
     locks: Mutex<HashMap<Digest, Digest>>,
     nonces: Mutex<Vec<[u8; 16]>>,
     /// Where the wallet must have written what withdraws a consent before it sends the consent.
@@ -67,6 +68,7 @@ impl Office {
             network: *network().as_digest(),
             card_signer: Mutex::new(name),
             pending: Mutex::default(),
+            history: Mutex::default(),
             locks: Mutex::default(),
             nonces: Mutex::default(),
             withdrawals: Mutex::default(),
@@ -213,17 +215,7 @@ impl CitizenApi for Office {
     }
 
     async fn history(&self, _: &VerifiedCitizen) -> Result<Vec<PastExchange>, Problem> {
-        Ok(vec![PastExchange {
-            request: Digest::of(b"past"),
-            requester: "welfare".to_owned(),
-            purpose: "housing".to_owned(),
-            legal_basis: "by law".to_owned(),
-            condition: vec!["filed_1040 is true".to_owned()],
-            created: NOW,
-            expires: NOW + 1,
-            state: "answered".to_owned(),
-            silence: None,
-        }])
+        Ok(self.history.lock().unwrap().clone())
     }
 }
 
