@@ -17,7 +17,7 @@ use crate::document::request::Nonce;
 use crate::http::BaseUrl;
 use crate::http::local::{Asked, SubjectText};
 use crate::subject::Subject;
-use crate::wallet::{Question, Wallet};
+use crate::wallet::{OnChain, Past, Question, Wallet};
 
 /// A citizen with an enrolled wallet.
 #[derive(Debug)]
@@ -45,8 +45,9 @@ impl Citizen {
         let code = network.system(REGISTRY).enrolment_code(text).await?.code;
         let code = Nonce::try_from(code)
             .map_err(|error| outcome("enrolment", "a code", &error.to_string()))?;
-        let network_id = *founded.genesis.network();
-        wallet.enrol(id(REGISTRY), subject, code, Some(network_id)).await?;
+        // From the clerk too: by it the wallet checks the registrar's signature and the chain.
+        wallet.trust((*founded.genesis).clone())?;
+        wallet.enrol(id(REGISTRY), subject, code, None).await?;
         for sample in &SAMPLES {
             wallet.present(id(sample.id)).await?;
         }
@@ -74,7 +75,7 @@ impl Citizen {
     ) -> Result<(), DemoError> {
         let offer = serde_json::from_value(offer)
             .map_err(|error| outcome("pseudonymous", "an offer", &error.to_string()))?;
-        let question = self.wallet.read_offer(offer, None)?;
+        let question = self.wallet.read_offer(offer)?;
         show(&question, report);
         self.wallet.approve(&question).await?;
         Ok(())
@@ -99,7 +100,10 @@ impl Citizen {
         report: &Report,
     ) -> Result<Option<String>, DemoError> {
         let mut found = None;
-        for past in self.wallet.history(id(issuer)).await? {
+        for Past { told: past, consent } in self.wallet.history(id(issuer)).await?.exchanges {
+            if let OnChain::Wrong(fault) = consent {
+                return Err(outcome("history", "the citizen's own consents", &fault.to_string()));
+            }
             let end = past.silence.unwrap_or(past.state);
             if of.is_none_or(|digest| past.request == *digest) {
                 report.say(format_args!(

@@ -21,6 +21,10 @@ use crate::http::citizen::{
 use crate::http::signature::NonceError;
 
 impl<P: Peers + 'static> CitizenApi for Hosted<P> {
+    fn network(&self) -> &Digest {
+        self.department.shared().genesis.network().as_digest()
+    }
+
     async fn verify_citizen(
         &self,
         key: &ConsentKeyBytes,
@@ -150,13 +154,13 @@ fn waiting(pending: citizen::Pending) -> Result<Pending, Problem> {
 }
 
 fn past(item: HistoryItem) -> PastExchange {
-    let HistoryItem { digest, request, requester_name, condition, state, silent, .. } = item;
+    let HistoryItem { digest, request, requester_name, condition, state, silent, consent, .. } =
+        item;
     let legal_basis = match request.legal_basis {
         LegalBasis::Consent { .. } => "consent".to_owned(),
         LegalBasis::Statutory { reference } => reference,
     };
     let silence = silent.then(|| state.clone());
-    let state = if silent { "closed".to_owned() } else { state };
     PastExchange {
         request: digest,
         requester: requester_name,
@@ -167,5 +171,6 @@ fn past(item: HistoryItem) -> PastExchange {
         expires: request.expires,
         state,
         silence,
+        consent,
     }
 }

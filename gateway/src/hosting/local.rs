@@ -58,7 +58,7 @@ impl<P: Peers + 'static> LocalApi for Hosted<P> {
 
     async fn offer(&self, request: Digest) -> Result<serde_json::Value, Problem> {
         let unknown = || Problem::new("offer-unknown", "no pseudonymous question has this digest");
-        let offer = self.department.offer(&request)?.ok_or_else(unknown)?;
+        let offer = self.department.offer(&request).await?.ok_or_else(unknown)?;
         serde_json::to_value(offer).map_err(|error| Problem::internal(&error))
     }
 
