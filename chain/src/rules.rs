@@ -14,7 +14,8 @@
 //! - An author's own entry is not its approval; it approves like everybody else. Approvals beyond the
 //!   needed ones are recorded and change nothing.
 //! - The chain does not know whom a request is addressed to. Consent and proof must be of one author, and
-//!   the proof's records must be that author's; the requester checks that it is the issuer it asked.
+//!   the proof's records must be that author's; the requester checks that it is the issuer it asked. Every
+//!   author answers for itself and once: what another records on the same request changes nothing for it.
 //! - An author records one consent to a request: the citizen's signature over the request would be the same
 //!   in a second one, and so outlive a withdrawal.
 //! - A validator set counts only if no other set was elected since it was proposed.
@@ -142,8 +143,6 @@ pub struct ConsentKey {
 pub struct Request {
     /// Who asked.
     pub requester: DepartmentId,
-    /// The `proof` entry that answered it.
-    pub proof: Option<EntryId>,
 }
 
 /// A `consent` entry.
@@ -179,8 +178,8 @@ pub struct ProofEntry {
 /// A `payload-sent` entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Payload {
-    /// The request under which it was sent.
-    pub request: EntryId,
+    /// The `proof` entry under which it was sent.
+    pub proof: EntryId,
     /// Who sent it.
     pub sender: DepartmentId,
     /// Who is to receive it.
@@ -216,6 +215,8 @@ pub struct State {
     /// The consent that each author recorded to each request.
     granted: HashTrieMapSync<(EntryId, DepartmentId), EntryId>,
     proofs: HashTrieMapSync<EntryId, ProofEntry>,
+    /// The proof by which each author answered each request.
+    answers: HashTrieMapSync<(EntryId, DepartmentId), EntryId>,
     payloads: HashTrieMapSync<EntryId, Payload>,
     counts: [u64; Kind::ALL.len()],
 }
@@ -249,6 +250,7 @@ impl State {
             consents: HashTrieMapSync::default(),
             granted: HashTrieMapSync::default(),
             proofs: HashTrieMapSync::default(),
+            answers: HashTrieMapSync::default(),
             payloads: HashTrieMapSync::default(),
             counts: [0; Kind::ALL.len()],
         }
@@ -392,6 +394,12 @@ impl State {
     /// A `proof` entry.
     pub fn proof(&self, entry: &EntryId) -> Option<&ProofEntry> {
         self.proofs.get(entry)
+    }
+
+    /// The `proof` entry by which `author` answered `request`. That it did does not make it the issuer
+    /// that was asked.
+    pub fn answer(&self, request: &EntryId, author: &DepartmentId) -> Option<&EntryId> {
+        self.answers.get(&(*request, *author))
     }
 
     /// A `payload-sent` entry.

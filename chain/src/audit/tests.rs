@@ -32,7 +32,7 @@ fn chain() -> Chain {
             records: id(&records),
         },
     );
-    let sent = Content::PayloadSent { commitment: Digest::of(b"payload"), request: id(&request) };
+    let sent = Content::PayloadSent { commitment: Digest::of(b"payload"), proof: id(&proof) };
     let sent = network.entry(1, sent);
     let groups = [
         vec![service],

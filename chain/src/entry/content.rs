@@ -206,8 +206,8 @@ pub enum Content {
     PayloadSent {
         /// Salted commitment to the ciphertext.
         commitment: Digest,
-        /// The answered request under which it is sent.
-        request: EntryId,
+        /// The `proof` entry under which it is sent: it goes between that proof's author and whoever asked.
+        proof: EntryId,
     },
     /// The author has received a sealed document.
     PayloadReceived {
@@ -279,7 +279,7 @@ impl Content {
             Self::Proof { request, basis, records, .. } => {
                 [*request.as_bytes(), *basis.as_bytes(), *records.as_bytes()]
             }
-            Self::PayloadSent { request, .. } => [*request.as_bytes(), NONE, NONE],
+            Self::PayloadSent { proof, .. } => [*proof.as_bytes(), NONE, NONE],
             Self::PayloadReceived { sent, .. } => [*sent.as_bytes(), NONE, NONE],
         }
     }
@@ -345,7 +345,7 @@ impl Content {
             },
             Kind::PayloadSent => {
                 fields.unused_from(1)?;
-                Self::PayloadSent { commitment: digest, request: fields.required(0)? }
+                Self::PayloadSent { commitment: digest, proof: fields.required(0)? }
             }
             Kind::PayloadReceived => {
                 fields.unused_from(1)?;

@@ -40,7 +40,7 @@ pub(crate) fn arb_content() -> impl Strategy<Value = Content> {
             }
             Kind::Withdrawal => Content::Withdrawal { w: digest, consent: a },
             Kind::Proof => Content::Proof { record: digest, request: a, basis: b, records: c },
-            Kind::PayloadSent => Content::PayloadSent { commitment: digest, request: a },
+            Kind::PayloadSent => Content::PayloadSent { commitment: digest, proof: a },
             Kind::PayloadReceived => Content::PayloadReceived { commitment: digest, sent: a },
         },
     )

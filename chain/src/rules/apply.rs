@@ -106,7 +106,7 @@ impl State {
             Content::Proof { record, request, basis, records } => {
                 self.proved(act, record, request, basis, records)
             }
-            Content::PayloadSent { commitment, request } => self.sent(act, commitment, request),
+            Content::PayloadSent { commitment, proof } => self.sent(act, commitment, proof),
             Content::PayloadReceived { commitment, sent } => self.received(act, commitment, sent),
         }
     }
@@ -293,20 +293,24 @@ impl State {
             return Err(RuleError::RequestRepeated);
         }
         self.request_digests.insert_mut(digest, act.id);
-        self.requests.insert_mut(act.id, Request { requester: act.author, proof: None });
+        self.requests.insert_mut(act.id, Request { requester: act.author });
         Ok(())
     }
 
-    fn unanswered(&self, request: EntryId) -> Result<(), RuleError> {
-        let known = self.requests.get(&request).ok_or(RuleError::RequestUnknown { request })?;
-        match known.proof {
+    /// The request is on the chain, and the author has not answered it. Whether others have is nothing to
+    /// it: they could otherwise keep the issuer from answering.
+    fn unanswered(&self, act: Act, request: EntryId) -> Result<(), RuleError> {
+        if !self.requests.contains_key(&request) {
+            return Err(RuleError::RequestUnknown { request });
+        }
+        match self.answer(&request, &act.author) {
             None => Ok(()),
             Some(_) => Err(RuleError::RequestAnswered { request }),
         }
     }
 
     fn consented(&mut self, act: Act, lock: Digest, request: EntryId) -> Result<(), RuleError> {
-        self.unanswered(request)?;
+        self.unanswered(act, request)?;
         if let Some(consent) = self.granted.get(&(request, act.author)) {
             return Err(RuleError::ConsentRepeated { consent: *consent });
         }
@@ -336,7 +340,7 @@ impl State {
         basis: EntryId,
         records: EntryId,
     ) -> Result<(), RuleError> {
-        self.unanswered(request)?;
+        self.unanswered(act, request)?;
         let about = *self.records.get(&records).ok_or(RuleError::RecordsUnknown { records })?;
         if about.issuer != act.author {
             return Err(RuleError::NotTheIssuer);
@@ -364,23 +368,23 @@ impl State {
         let issuer = act.author;
         let proof = ProofEntry { issuer, request, basis, statutory, records, record };
         self.proofs.insert_mut(act.id, proof);
-        update(&mut self.requests, request, |request| request.proof = Some(act.id));
+        self.answers.insert_mut((request, act.author), act.id);
         Ok(())
     }
 
-    fn sent(&mut self, act: Act, commitment: Digest, request: EntryId) -> Result<(), RuleError> {
-        let known = self.requests.get(&request).ok_or(RuleError::RequestUnknown { request })?;
-        let proof = known.proof.and_then(|proof| self.proofs.get(&proof));
-        let issuer = proof.ok_or(RuleError::RequestUnanswered { request })?.issuer;
-        let recipient = if act.author == known.requester {
-            issuer
-        } else if act.author == issuer {
-            known.requester
+    fn sent(&mut self, act: Act, commitment: Digest, proof: EntryId) -> Result<(), RuleError> {
+        let known = self.proofs.get(&proof).ok_or(RuleError::ProofUnknown { proof })?;
+        let asked = self.requests.get(&known.request);
+        let requester = asked.expect("every proof on the chain is to a request on it").requester;
+        let recipient = if act.author == requester {
+            known.issuer
+        } else if act.author == known.issuer {
+            requester
         } else {
             return Err(RuleError::NotAParty { author: act.author });
         };
         let sender = act.author;
-        let payload = Payload { request, sender, recipient, commitment, received: None };
+        let payload = Payload { proof, sender, recipient, commitment, received: None };
         self.payloads.insert_mut(act.id, payload);
         Ok(())
     }

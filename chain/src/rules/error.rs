@@ -89,17 +89,17 @@ pub enum RuleError {
         /// The request it names.
         request: EntryId,
     },
-    /// The request has been answered.
-    #[error("request {request} has been answered")]
+    /// The author has answered the request before.
+    #[error("the author has answered request {request} before")]
     RequestAnswered {
         /// The request.
         request: EntryId,
     },
-    /// The request has not been answered.
-    #[error("request {request} has not been answered")]
-    RequestUnanswered {
-        /// The request.
-        request: EntryId,
+    /// The `proof` entry is not on the chain.
+    #[error("proof {proof} is not on the chain")]
+    ProofUnknown {
+        /// The `proof` entry it names.
+        proof: EntryId,
     },
     /// The consent is not on the chain.
     #[error("consent {consent} is not on the chain")]
@@ -149,8 +149,8 @@ pub enum RuleError {
         /// The `records` entry.
         records: EntryId,
     },
-    /// The author is neither the requester nor the issuer of the request.
-    #[error("{author} is neither requester nor issuer of the request")]
+    /// The author has neither recorded the proof nor asked the request that it answers.
+    #[error("{author} has neither recorded the proof nor asked for it")]
     NotAParty {
         /// The author.
         author: DepartmentId,
@@ -196,7 +196,7 @@ impl RuleError {
             Self::RequestRepeated => "request-repeated",
             Self::RequestUnknown { .. } => "request-unknown",
             Self::RequestAnswered { .. } => "request-answered",
-            Self::RequestUnanswered { .. } => "request-unanswered",
+            Self::ProofUnknown { .. } => "proof-unknown",
             Self::ConsentUnknown { .. } => "consent-unknown",
             Self::LockMismatch => "withdrawal-lock",
             Self::ConsentWithdrawn { .. } => "consent-withdrawn",

@@ -69,8 +69,8 @@ struct PayloadRow {
     id: PayloadId,
     /// Digest of the request.
     request: Digest,
-    /// Id of the `request` entry.
-    entry: EntryId,
+    /// Id of the `proof` entry that answers it.
+    proof: EntryId,
     /// The other side.
     peer: DepartmentId,
     stage: Stage,
@@ -131,31 +131,31 @@ enum Step {
 /// The other side of an answered question.
 struct Counterpart {
     department: DepartmentId,
-    /// Id of the `request` entry.
-    entry: EntryId,
+    /// Id of the issuer's `proof` entry.
+    proof: EntryId,
 }
 
 impl Department {
     /// The other side of a question that this department answered, or whose answer it verified.
     async fn counterpart(&self, request: &Digest) -> Result<Option<Counterpart>, Internal> {
         if let Some(row) = self.received(request)?
-            && matches!(row.stage, answering::Stage::Answered { .. })
+            && let answering::Stage::Answered { answered, .. } = row.stage
         {
-            return Ok(Some(Counterpart { department: row.request.requester, entry: row.entry }));
+            let (department, proof) = (row.request.requester, answered.answer.proof_entry);
+            return Ok(Some(Counterpart { department, proof }));
         }
         let Some(asked) = self.asked(request).await? else { return Ok(None) };
-        let (Status::Verified, Some(answer), Some(entry)) =
-            (asked.status, asked.answer, asked.entry)
-        else {
+        let (Status::Verified, Some(answer)) = (asked.status, asked.answer) else {
             return Ok(None);
         };
         // Verification has established that the proof's author is the request's issuer.
+        let proof = answer.proof_entry;
         let replica = self.chain();
-        let proof = replica.state().proof(&answer.proof_entry);
-        let department = proof
-            .map(|proof| proof.issuer)
+        let fact = replica.state().proof(&proof);
+        let department = fact
+            .map(|fact| fact.issuer)
             .ok_or_else(|| Internal::Damaged("its proof is not on the chain".to_owned()))?;
-        Ok(Some(Counterpart { department, entry }))
+        Ok(Some(Counterpart { department, proof }))
     }
 
     /// Takes up every payload that a stop or an unreached peer interrupted.

@@ -1,4 +1,5 @@
 mod duties;
+mod impostor;
 mod network;
 mod payloads;
 mod unheard;

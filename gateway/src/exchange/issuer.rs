@@ -52,8 +52,8 @@ pub enum Silence {
     OverBudget,
     /// Nobody answered in time.
     Expired,
-    /// The chain refused the consent or the proof, for instance because another department had spent
-    /// the request.
+    /// The chain refused the consent or the proof, for instance because this department's service was
+    /// replaced, or because it had answered the request before and lost its memory of that.
     Unrecordable,
 }
 

@@ -13,11 +13,11 @@ fn a_request_is_made_once() {
 }
 
 #[test]
-fn a_consent_is_to_an_unanswered_request() {
+fn a_consent_is_to_a_request_that_its_author_has_not_answered() {
     let mut e = exchange();
     assert_eq!(code(e.world.consent(1, unknown(), "x")), "request-unknown");
     e.world.prove(1, e.request, e.consent, e.records).unwrap();
-    assert_eq!(code(e.world.consent(2, e.request, "late")), "request-answered");
+    assert_eq!(code(e.world.consent(1, e.request, "late")), "request-answered");
 }
 
 #[test]
@@ -63,15 +63,59 @@ fn log_order_decides_between_withdrawal_and_proof() {
 
     let (mut e, proof) = answered();
     assert_eq!(code(e.world.withdraw(2, e.consent, "consent")), "ok");
-    assert_eq!(e.world.state.request(&e.request).unwrap().proof, Some(proof));
+    assert_eq!(e.world.state.answer(&e.request, &Network::id(1)), Some(&proof));
 }
 
 #[test]
-fn a_proof_answers_one_known_request_once() {
+fn an_author_answers_a_known_request_once() {
     let (mut e, proof) = answered();
     assert!(!e.world.state.proof(&proof).unwrap().statutory);
     assert_eq!(code(e.world.prove(1, e.request, e.service, e.records)), "request-answered");
     assert_eq!(code(e.world.prove(1, unknown(), e.consent, e.records)), "request-unknown");
+}
+
+/// Agency 2 has a dataset and has answered agency 0's request on it, before agency 1 whom it is to.
+fn spent_by_another() -> (Exchange, EntryId) {
+    let mut e = exchange();
+    let service = e.world.service(2, "another's", None).unwrap();
+    let records = e.world.records(2, "another's", service, None).unwrap();
+    let proof = e.world.prove(2, e.request, service, records).unwrap();
+    (e, proof)
+}
+
+#[test]
+fn another_department_s_proof_does_not_spend_the_request() {
+    let (mut e, foreign) = spent_by_another();
+    let proof = e.world.prove(1, e.request, e.consent, e.records).unwrap();
+    let answer = |author| e.world.state.answer(&e.request, &Network::id(author));
+    assert_eq!((answer(0), answer(1), answer(2)), (None, Some(&proof), Some(&foreign)));
+    assert_eq!(code(e.world.prove(1, e.request, e.service, e.records)), "request-answered");
+}
+
+#[test]
+fn consent_and_withdrawal_race_with_their_own_author_s_proof_only() {
+    let (mut e, _) = spent_by_another();
+    // The citizen withdraws from agency 1 what agency 2 has never had.
+    let mut withdrawn = e.world.clone();
+    withdrawn.withdraw(3, e.consent, "consent").unwrap();
+    assert_eq!(code(withdrawn.prove(1, e.request, e.consent, e.records)), "consent-withdrawn");
+    assert_eq!(code(e.world.prove(1, e.request, e.consent, e.records)), "ok");
+
+    // A consent withdrawn from agency 2 is still given to agency 1.
+    let mut e = exchange();
+    let foreign = e.world.consent(2, e.request, "foreign").unwrap();
+    e.world.withdraw(3, foreign, "foreign").unwrap();
+    assert_eq!(code(e.world.prove(1, e.request, e.consent, e.records)), "ok");
+
+    // Agency 2 has answered before anybody consented: too late for it, in time for agency 1.
+    let mut e = exchange();
+    let request = e.world.request(0, "second");
+    let service = e.world.service(2, "another's", None).unwrap();
+    let records = e.world.records(2, "another's", service, None).unwrap();
+    e.world.prove(2, request, service, records).unwrap();
+    assert_eq!(code(e.world.consent(2, request, "late")), "request-answered");
+    let consent = e.world.consent(1, request, "in time").unwrap();
+    assert_eq!(code(e.world.prove(1, request, consent, e.records)), "ok");
 }
 
 #[test]
@@ -131,27 +175,28 @@ fn without_grace_superseded_records_are_refused_in_the_same_second() {
 }
 
 #[test]
-fn payloads_go_between_the_parties_of_an_answered_request() {
-    let send = |request, name: &str| Content::PayloadSent {
-        commitment: Digest::of(name.as_bytes()),
-        request,
-    };
-    let mut e = exchange();
-    assert_eq!(code(e.world.add(1, send(unknown(), "x"))), "request-unknown");
-    assert_eq!(code(e.world.add(1, send(e.request, "x"))), "request-unanswered");
-    e.world.prove(1, e.request, e.consent, e.records).unwrap();
-    assert_eq!(code(e.world.add(2, send(e.request, "x"))), "not-a-party");
-    let down = e.world.add(1, send(e.request, "down")).unwrap();
-    let up = e.world.add(0, send(e.request, "up")).unwrap();
-    assert_eq!(e.world.state.payload(&down).unwrap().recipient, Network::id(0));
-    assert_eq!(e.world.state.payload(&up).unwrap().recipient, Network::id(1));
+fn payloads_go_between_a_proof_s_author_and_whoever_asked() {
+    let send =
+        |proof, name: &str| Content::PayloadSent { commitment: Digest::of(name.as_bytes()), proof };
+    let (mut e, foreign) = spent_by_another();
+    assert_eq!(code(e.world.add(1, send(unknown(), "x"))), "proof-unknown");
+    assert_eq!(code(e.world.add(1, send(e.request, "x"))), "proof-unknown");
+    let proof = e.world.prove(1, e.request, e.consent, e.records).unwrap();
+    assert_eq!(code(e.world.add(2, send(proof, "x"))), "not-a-party");
+    assert_eq!(code(e.world.add(1, send(foreign, "x"))), "not-a-party");
+    for (proof, issuer) in [(proof, 1), (foreign, 2)] {
+        let down = e.world.add(issuer, send(proof, "down")).unwrap();
+        let up = e.world.add(0, send(proof, "up")).unwrap();
+        let recipient = |sent| e.world.state.payload(sent).unwrap().recipient;
+        assert_eq!([recipient(&down), recipient(&up)], [Network::id(0), Network::id(issuer)]);
+    }
 }
 
 #[test]
 fn a_payload_is_received_once_by_its_recipient() {
-    let (mut e, _) = answered();
+    let (mut e, proof) = answered();
     let commitment = Digest::of(b"payload");
-    let sent = e.world.add(1, Content::PayloadSent { commitment, request: e.request }).unwrap();
+    let sent = e.world.add(1, Content::PayloadSent { commitment, proof }).unwrap();
     let receive = |sent, commitment| Content::PayloadReceived { commitment, sent };
     assert_eq!(code(e.world.add(0, receive(unknown(), commitment))), "payload-unknown");
     assert_eq!(code(e.world.add(1, receive(sent, commitment))), "not-the-recipient");

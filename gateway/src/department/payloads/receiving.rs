@@ -65,8 +65,8 @@ pub enum PayloadRefusal {
     /// The payload was completed under another manifest.
     #[error("the payload was completed with another manifest")]
     ManifestConflict,
-    /// The manifest's entry is not this payload's: of another question, sender or recipient, or not on
-    /// the chain.
+    /// The manifest's entry is not this payload's: under another answer, of another sender or recipient,
+    /// or not on the chain.
     #[error("the payload-sent entry is not this payload's")]
     Entry,
     /// Parts have not been taken.
@@ -198,7 +198,7 @@ impl Department {
         let row = PayloadRow {
             id: *payload,
             request: *request,
-            entry: other.entry,
+            proof: other.proof,
             peer: other.department,
             stage: Stage::Receiving,
         };
@@ -312,7 +312,7 @@ impl Department {
     }
 
     /// The commitment of the manifest's `payload-sent` entry, if it is the sender's to us under this
-    /// question.
+    /// question's answer.
     fn commitment(
         &self,
         other: &Counterpart,
@@ -323,7 +323,7 @@ impl Department {
             Some(fact)
                 if fact.sender == other.department
                     && fact.recipient == self.id
-                    && fact.request == other.entry =>
+                    && fact.proof == other.proof =>
             {
                 Ok(fact.commitment)
             }

@@ -143,7 +143,7 @@ impl Department {
         let mut row = PayloadRow {
             id,
             request: *request,
-            entry: other.entry,
+            proof: other.proof,
             peer: other.department,
             stage: Stage::Sealing,
         };
@@ -222,7 +222,7 @@ impl Department {
         match stage {
             Stage::Sealed(sealed) => {
                 let commitment = sealed.commitment;
-                let content = Content::PayloadSent { commitment, request: row.entry };
+                let content = Content::PayloadSent { commitment, proof: row.proof };
                 let sent = self.append(content, None).await?;
                 Ok(Step::On(Stage::Recorded { sealed, sent, taken: 0, refusals: 0 }))
             }

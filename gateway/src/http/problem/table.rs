@@ -102,6 +102,7 @@ pub(super) const TABLE: &[Row] = &[
             "approved-unknown",
             "block-unknown",
             "document-unknown",
+            "proof-unknown",
         ],
     },
     Row {
@@ -123,7 +124,6 @@ pub(super) const TABLE: &[Row] = &[
             "request-state",
             "request-repeated",
             "request-answered",
-            "request-unanswered",
             "consent-withdrawn",
             "consent-repeated",
             "answer-replayed",
