@@ -19,7 +19,7 @@ pub struct ChainView<'a> {
     pub circuits: &'a HashMap<KeyId, CircuitDocument>,
     /// The service entry that the request names.
     pub service: &'a EntryId,
-    /// The time for which "current" and "in grace" are meant.
+    /// The time for which "current" and "in grace" are meant: that of the verification.
     pub now: Timestamp,
 }
 

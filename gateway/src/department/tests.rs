@@ -6,6 +6,7 @@ mod unheard;
 
 use super::asking::{Ask, AskError, Asked};
 use super::*;
+use crate::document::answer::Answer;
 use crate::exchange::requester::Status;
 use crate::exchange::verification::{Note, Refusal};
 use chain::entry::withdrawal_lock;
@@ -48,6 +49,19 @@ impl Network {
         let w = Digest::of(request.as_bytes());
         department.consent(&citizen.key(), request, &signature, withdrawal_lock(&w)).await.unwrap();
         w
+    }
+
+    /// The tax office's answer, which has not reached the requester.
+    async fn held(&self, citizen: &Citizen, request: &Digest) -> Answer {
+        self.peers.down.lock().unwrap().push(id("welfare"));
+        let tax = self.department("tax");
+        self.consent("tax", citizen, request).await;
+        tax.advance(request, &self.peers).await.unwrap();
+        self.peers.down.lock().unwrap().clear();
+        match tax.received(request).unwrap().unwrap().stage {
+            super::answering::Stage::Answered { answered, delivered: false } => answered.answer,
+            stage => panic!("{stage:?}"),
+        }
     }
 
     async fn answer(&self, issuer: &str, citizen: &Citizen, asked: &Asked) -> Asked {
@@ -244,15 +258,7 @@ async fn an_answer_counts_once_and_for_its_own_request() {
         .ask(ask(|ask| ask["query"][0]["predicate"]["$lt"] = json!(2_000_000)))
         .await
         .unwrap();
-    network.peers.down.lock().unwrap().push(id("welfare"));
-    network.consent("tax", &citizen, &first.request).await;
-    network.department("tax").advance(&first.request, &network.peers).await.unwrap();
-    network.peers.down.lock().unwrap().clear();
-    let row = network.department("tax").received(&first.request).unwrap().unwrap();
-    let super::answering::Stage::Answered { answered, delivered: false } = row.stage else {
-        panic!("the answer waits for the requester: {:?}", row.stage)
-    };
-    let bytes = crypto::canonical::to_vec(&answered.answer).unwrap();
+    let bytes = crypto::canonical::to_vec(&network.held(&citizen, &first.request).await).unwrap();
     let welfare = network.department("welfare");
     let outcome = |digest: Digest, bytes: Vec<u8>| async move {
         welfare.receive_answer(&id("tax"), &digest, &bytes).await.unwrap()
@@ -266,22 +272,44 @@ async fn an_answer_counts_once_and_for_its_own_request() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_superseded_root_is_refused_without_grace_and_taken_within_it() {
-    for (grace, expected) in [(0, Err(Refusal::RecordsStale)), (600, Ok(()))] {
+    /// Seconds that pass before an answer arrives, and what becomes of it.
+    type Arrivals<'a> = &'a [(u64, Result<(), Refusal>)];
+    let cases: [(u32, Arrivals<'_>); 2] = [
+        (0, &[(0, Err(Refusal::RecordsStale))]),
+        (600, &[(599, Ok(())), (1, Err(Refusal::RecordsStale))]),
+    ];
+    for (grace, arrivals) in cases {
         let network = Network::new(grace).await;
         let citizen = Citizen::new(CURTIS);
         network.enrol(&citizen).await;
-        let asked = network.ask(ask(|_| ())).await.unwrap();
-        network.peers.down.lock().unwrap().push(id("welfare"));
-        network.consent("tax", &citizen, &asked.request).await;
-        network.department("tax").advance(&asked.request, &network.peers).await.unwrap();
-        let row = network.department("tax").received(&asked.request).unwrap().unwrap();
-        let super::answering::Stage::Answered { answered, .. } = row.stage else { panic!() };
+        let mut held = Vec::new();
+        for below in (1_500_000..).step_by(500_000).take(arrivals.len()) {
+            let below = |ask: &mut Json| ask["query"][0]["predicate"]["$lt"] = json!(below);
+            let asked = network.ask(ask(below)).await.unwrap();
+            held.push(network.held(&citizen, &asked.request).await);
+        }
         // Another citizen's key changes the root.
         network.enrol(&Citizen::new(ELIAS)).await;
-        let bytes = crypto::canonical::to_vec(&answered.answer).unwrap();
         let welfare = network.department("welfare");
-        let outcome = welfare.receive_answer(&id("tax"), &asked.request, &bytes).await.unwrap();
-        assert_eq!(outcome, expected, "grace {grace}");
+        for (answer, (later, expected)) in held.iter().zip(arrivals) {
+            network.clock.advance(*later);
+            let bytes = crypto::canonical::to_vec(answer).unwrap();
+            let outcome = welfare.receive_answer(&id("tax"), &answer.request, &bytes).await;
+            assert_eq!(outcome.unwrap(), *expected, "grace {grace}, after {later} seconds");
+        }
+
+        // Nor can an issuer that still proves under the old root have the chain take it.
+        let asked = network.ask(ask(|_| ())).await;
+        let request = asked.unwrap().entry.unwrap();
+        let tax = network.department("tax");
+        let replica = tax.chain();
+        let old = held[0].records;
+        let dataset = replica.state().dataset(&replica.state().records(&old).unwrap().dataset);
+        let (basis, current) = (dataset.unwrap().service, dataset.unwrap().records.unwrap());
+        let record = Digest::of(b"proof");
+        let proof = |records| Content::Proof { record, request, basis, records };
+        assert_eq!(tax.append(proof(old), None).await.unwrap_err().code(), "records-superseded");
+        tax.append(proof(current), None).await.unwrap();
     }
 }
 

@@ -52,7 +52,8 @@ pub struct RecordsFact {
     pub author: DepartmentId,
     /// The request's service and this root are of one dataset.
     pub same_dataset: bool,
-    /// The dataset's current root, or one that was superseded less than the grace ago.
+    /// The dataset's current root, or one that was superseded less than the grace ago; now, and not when
+    /// the proof was recorded.
     pub usable: bool,
 }
 
@@ -160,7 +161,7 @@ pub enum Refusal {
     /// No such `records` entry of this issuer and dataset.
     #[error("the root is not one of the requested dataset")]
     RecordsOfOtherDataset,
-    /// The root was superseded, and its grace is over.
+    /// The root was superseded before the answer came, and its grace is over.
     #[error("the root was superseded")]
     RecordsStale,
     /// The evidence is of another circuit.
@@ -300,7 +301,12 @@ fn approved_key(
     Ok((PreparedVerifyingKey::from(&key), fact.document.provenance))
 }
 
-/// The root is the dataset's current one, or in grace.
+/// The root is the dataset's current one, or in grace, at the time of verification.
+///
+/// That it was so when the proof was recorded is the chain's rule. Here the question is another one: what
+/// the record says now. Else an issuer could have a true answer recorded, keep it, and hand it over when it
+/// is true no longer. The price is that a good answer can come too late; how late is what the network's
+/// grace fixes.
 fn usable_root(
     answer: &Answer,
     question: Question<'_>,

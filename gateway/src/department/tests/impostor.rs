@@ -1,12 +1,10 @@
 //! A department that answers questions put to another.
 
-use chain::entry::Content;
 use chain::identifier::EntryId;
 use crypto::envelope::{Message, PayloadId};
 
 use super::*;
 use crate::department::peer::PeerError;
-use crate::document::answer::Answer;
 
 /// What the registry refers to in a proof on a question of which it is not the issuer.
 #[derive(Clone, Copy)]
@@ -32,19 +30,6 @@ impl Network {
         let proof = Content::Proof { record, request, basis: consent, records };
         let proof = registry.append(proof, None).await.unwrap();
         Spoils { consent, records, proof }
-    }
-
-    /// The issuer's answer, which has not reached the requester.
-    async fn held(&self, citizen: &Citizen, request: &Digest) -> Answer {
-        self.peers.down.lock().unwrap().push(id("welfare"));
-        let tax = self.department("tax");
-        self.consent("tax", citizen, request).await;
-        tax.advance(request, &self.peers).await.unwrap();
-        self.peers.down.lock().unwrap().clear();
-        match tax.received(request).unwrap().unwrap().stage {
-            super::super::answering::Stage::Answered { answered, .. } => answered.answer,
-            stage => panic!("{stage:?}"),
-        }
     }
 
     /// What welfare says to an answer that `sender` seals and sends.
