@@ -3,6 +3,7 @@
 mod ground;
 mod idempotency;
 mod offer;
+mod receipts;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -93,6 +94,9 @@ pub struct Asked {
     /// What is known, if verified.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub answer: Option<VerifiedAnswer>,
+    /// The entries that a verified answer rests on, whose receipts were checked and belong to the file:
+    /// request, consent or service, records, circuit, proof.
+    pub receipts: Vec<EntryId>,
 }
 
 /// Why a question is not asked.
@@ -169,6 +173,8 @@ pub(super) struct AskedRow {
     subject: Option<Subject>,
     card: Option<SignedKeyCard>,
     entry: Option<EntryId>,
+    /// The entries that the verified answer rests on.
+    receipts: Vec<EntryId>,
     stage: Stage,
 }
 
@@ -259,6 +265,7 @@ impl Department {
             subject: ask.subject,
             card,
             entry: None,
+            receipts: Vec::new(),
             stage: Stage::Draft,
         };
         let mut batch = Batch::default();
@@ -355,9 +362,13 @@ impl Department {
             return Ok(Err(Refusal::OtherRequest));
         }
         let request = self.restore_request(&row.request).await?;
-        let outcome = match row.entry {
+        let verified = match row.entry {
             Some(entry) => self.verify(&row, &request, &entry, plaintext).await?,
             None => Err(Refusal::OtherRequest),
+        };
+        let (outcome, receipts) = match verified {
+            Ok((answer, receipts)) => (Ok(answer), receipts),
+            Err(refusal) => (Err(refusal), Vec::new()),
         };
         // Only now under the lock: of two answers that verified at the same time, one is the replay.
         let _changing = self.changing.lock().await;
@@ -378,19 +389,20 @@ impl Department {
             Ok(exchange) => (Stage::Verified(exchange.state().clone()), Ok(())),
             Err((exchange, refusal)) => (Stage::Sent(exchange.state().clone()), Err(refusal)),
         };
-        row.stage = stage;
+        (row.stage, row.receipts) = (stage, receipts);
         self.put_asked(digest, &row).await?;
         Ok(outcome)
     }
 
-    /// All the verifier's duties, off the async threads.
+    /// All the verifier's duties, off the async threads. Returns the entries too that the answer rests
+    /// on.
     async fn verify(
         &self,
         row: &AskedRow,
         request: &Arc<CheckedRequest>,
         entry: &EntryId,
         plaintext: &[u8],
-    ) -> Result<Result<VerifiedAnswer, Refusal>, Internal> {
+    ) -> Result<Result<(VerifiedAnswer, Vec<EntryId>), Refusal>, Internal> {
         let (request, entry, bytes) = (Arc::clone(request), *entry, plaintext.to_vec());
         // A card that was replaced since the question was asked is nobody's word any more.
         let card = row.card.clone().filter(|signed| {
@@ -398,15 +410,16 @@ impl Department {
             self.check_card(signed, &registrar, subject).is_ok()
         });
         let subject = row.subject;
-        let (chain, circuits) = (self.chain(), self.circuits().await?);
+        let (chain, circuits) = (self.chain(), Arc::new(self.circuits().await?));
+        let (snapshot, documents) = (Arc::clone(&chain), Arc::clone(&circuits));
         let (strictness, now) = (self.shared.strictness, self.now());
         let outcome = self
             .shared
             .prover
             .run(move || {
                 let facts = ChainView {
-                    state: chain.state(),
-                    circuits: &circuits,
+                    state: snapshot.state(),
+                    circuits: &documents,
                     service: &request.request().service,
                     now: Timestamp::from_unix_seconds(now),
                 };
@@ -418,7 +431,14 @@ impl Department {
                 outcome
             })
             .await?;
-        Ok(outcome)
+        let answer = match outcome {
+            Ok(answer) => answer,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        let circuit = circuits.get(&answer.key);
+        let entries = receipts::rests_on(entry, &answer, chain.state(), circuit)?;
+        let outcome = self.check_receipts(&entries, answer).await?;
+        Ok(outcome.map(|answer| (answer, entries)))
     }
 
     /// The issuer's current service for the dataset.
@@ -506,6 +526,6 @@ fn view(digest: &Digest, row: &AskedRow) -> Asked {
         }
     };
     let Request { circuit, nonce, expires, .. } = row.request;
-    let (mode, entry) = (circuit.mode(), row.entry);
-    Asked { request: *digest, mode, nonce, entry, expires, status, answer }
+    let (mode, entry, receipts) = (circuit.mode(), row.entry, row.receipts.clone());
+    Asked { request: *digest, mode, nonce, entry, expires, status, answer, receipts }
 }

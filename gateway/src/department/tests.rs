@@ -1,8 +1,9 @@
 mod duties;
+mod faulty;
 mod impostor;
 mod network;
 mod payloads;
-mod unheard;
+mod receipts;
 
 use super::asking::{Ask, AskError, Asked};
 use super::*;
@@ -10,6 +11,7 @@ use crate::document::answer::Answer;
 use crate::exchange::requester::Status;
 use crate::exchange::verification::{Note, Refusal};
 use chain::entry::withdrawal_lock;
+use faulty::Faulty;
 use network::*;
 use serde_json::{Value as Json, json};
 
@@ -64,6 +66,14 @@ impl Network {
         }
     }
 
+    /// Departments that are started from now on have this ledger.
+    fn faulty(&mut self) -> Arc<Faulty> {
+        let ledger = Arc::clone(&self.shared.ledger);
+        let faulty = Faulty::new(ledger, *self.shared.genesis.network());
+        self.shared.ledger = Arc::clone(&faulty) as Arc<dyn Ledger>;
+        faulty
+    }
+
     async fn answer(&self, issuer: &str, citizen: &Citizen, asked: &Asked) -> Asked {
         self.consent(issuer, citizen, &asked.request).await;
         self.department(issuer).advance(&asked.request, &self.peers).await.unwrap();
@@ -100,8 +110,9 @@ async fn two_departments_answer_about_one_subject_with_one_tag() {
     assert_eq!((&wages.status, &home.status), (&Status::Verified, &Status::Verified));
     let (wages, home) = (wages.answer.unwrap(), home.answer.unwrap());
     assert_eq!(wages.tag, home.tag, "one nonce, one subject, one tag");
-    assert_eq!(wages.notes, [Note::DevelopmentKey]);
-    assert_eq!(home.notes, [Note::ConsentKeyEnrolledByIssuer, Note::DevelopmentKey]);
+    assert_eq!(wages.notes, [Note::DevelopmentKey, Note::SingleOperator]);
+    let enrolled = Note::ConsentKeyEnrolledByIssuer;
+    assert_eq!(home.notes, [enrolled, Note::DevelopmentKey, Note::SingleOperator]);
 
     let counts = network.counts();
     assert_eq!((counts["request"], counts["consent"], counts["proof"]), (2, 2, 2));
@@ -137,7 +148,8 @@ async fn a_pseudonym_lasts_for_one_requester_and_purpose() {
         assert_eq!((digest, state), (asked.request, "consented"));
         network.department("tax").advance(&digest, &network.peers).await.unwrap();
         let answer = network.status(&asked).await.answer.expect("verified");
-        assert_eq!(answer.notes, [Note::ConsentBindsAllButIssuer, Note::DevelopmentKey]);
+        let binding = Note::ConsentBindsAllButIssuer;
+        assert_eq!(answer.notes, [binding, Note::DevelopmentKey, Note::SingleOperator]);
         pseudonyms.push(answer.tag);
     }
     assert_eq!(pseudonyms[0], pseudonyms[1]);
@@ -197,7 +209,7 @@ async fn a_law_that_the_service_names_needs_no_consent_and_says_so() {
     let asked = network.ask(ask(|ask| ask["legal_basis"] = statutory.clone())).await.unwrap();
     network.department("tax").advance(&asked.request, &network.peers).await.unwrap();
     let answer = network.status(&asked).await.answer.expect("verified");
-    assert_eq!(answer.notes, [Note::NoConsent, Note::DevelopmentKey]);
+    assert_eq!(answer.notes, [Note::NoConsent, Note::DevelopmentKey, Note::SingleOperator]);
     let state = network.shared.ledger.snapshot();
     assert!(state.state().proof(&answer.proof_entry).unwrap().statutory, "visible on the chain");
     let history = network.department("tax").history(&citizen.key()).await.unwrap();

@@ -4,6 +4,8 @@
 //! consent is checked under the registrar's card. The answer itself is believed in nothing. Each
 //! duty is a function of its own with a [`Refusal`] of its own, in the order of their cost.
 
+pub mod receipt;
+
 use chain::entry::Kind;
 use chain::identifier::{DepartmentId, EntryId};
 use circuits::Fr;
@@ -16,6 +18,7 @@ use crypto::{Digest, canonical};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use self::receipt::ReceiptRefusal;
 use super::salted_entry;
 use crate::document::answer::{Answer, ElementHex, Evidence, ProofRecord};
 use crate::document::circuit::{CircuitDocument, Provenance};
@@ -106,6 +109,8 @@ pub enum Note {
     NoConsent,
     /// The proving key was made by one party, who could forge.
     DevelopmentKey,
+    /// One validator alone certified the chain: the receipts are that operator's word, and bind it.
+    SingleOperator,
 }
 
 /// An answer that passed every check. Only [`verify`] makes one.
@@ -200,6 +205,9 @@ pub enum Refusal {
     /// The request was answered before.
     #[error("the request was answered already")]
     Replayed,
+    /// An entry that the answer rests on has no receipt that holds.
+    #[error(transparent)]
+    Receipt(Box<ReceiptRefusal>),
 }
 
 impl Refusal {
@@ -229,11 +237,13 @@ impl Refusal {
             Self::ProofEntry => "proof-entry",
             Self::ProofRecord => "proof-record",
             Self::Replayed => "answer-replayed",
+            Self::Receipt(refusal) => refusal.code(),
         }
     }
 }
 
-/// Checks everything about an answer.
+/// Checks everything about an answer but the receipts of what it rests on, which [`receipt::check`] does
+/// once they are at hand.
 ///
 /// # Errors
 /// [`Refusal`] names the first duty that failed.

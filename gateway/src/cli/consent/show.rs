@@ -254,6 +254,9 @@ fn words(notice: &Notice) -> String {
         Notice::Note(Note::DevelopmentKey) => {
             "the proving key was made by one party, who could forge answers".to_owned()
         }
+        Notice::Note(Note::SingleOperator) => {
+            "one operator alone keeps the chain, and could rewrite it".to_owned()
+        }
         Notice::SamePseudonym { requester, purpose } => format!(
             "{requester} will know you by one pseudonym, the same each time it asks for {purpose}"
         ),
@@ -324,12 +327,13 @@ mod tests {
             Note::ConsentBindsAllButIssuer,
             Note::NoConsent,
             Note::DevelopmentKey,
+            Note::SingleOperator,
         ];
         let mut texts: Vec<_> = notes.map(|note| words(&Notice::Note(note))).into();
         texts.push(words(&Notice::OfferUnchecked));
         texts.sort();
         texts.dedup();
-        assert_eq!(texts.len(), 5);
+        assert_eq!(texts.len(), 6);
         assert!(words(&Notice::Note(notes[0])).contains("your consent is the issuer's word"));
     }
 }

@@ -15,7 +15,6 @@ use tokio::sync::Notify;
 
 use super::super::payloads::{Delivery, PayloadRefusal, SendPayloadError, SentPayload};
 use super::super::peer::PeerError;
-use super::unheard::Unheard;
 use super::*;
 use crate::document::PayloadManifest;
 use source::Broken;
@@ -435,16 +434,11 @@ fn sendable<F: Future + Send>(future: F) -> F {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_entry_of_unknown_fate_is_submitted_again_and_is_one_entry() {
     let (mut network, request) = answered().await;
-    let lost = Arc::new(AtomicUsize::new(0));
-    network.shared.ledger = Arc::new(Unheard {
-        ledger: Arc::clone(&network.shared.ledger),
-        network: *network.shared.genesis.network(),
-        lost: Arc::clone(&lost),
-    });
+    let faulty = network.faulty();
     for name in ["tax", "welfare"] {
         network.start(name);
     }
-    lost.store(1, Ordering::SeqCst);
+    faulty.lost.store(1, Ordering::SeqCst);
     let outcome = network.send("tax", &request, &document(SHORT)).await;
     assert!(matches!(outcome, Err(SendPayloadError::Internal(_))));
     let sent = network.department("tax").sent_payloads().unwrap().remove(0);
@@ -452,10 +446,10 @@ async fn an_entry_of_unknown_fate_is_submitted_again_and_is_one_entry() {
 
     // Now the first word is heard, and the recipient does not hear the second.
     network.start("tax");
-    let tripped = Arc::clone(&lost);
+    let tripped = Arc::clone(&faulty);
     network.peers.intercept(move |message| {
         if matches!(message.path, PeerPath::Complete { .. }) {
-            tripped.store(1, Ordering::SeqCst);
+            tripped.lost.store(1, Ordering::SeqCst);
         }
         None
     });

@@ -1,7 +1,7 @@
-//! A chain whose answers get lost.
+//! A chain whose answers get lost, and whose receipts are forged.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use chain::block::CertifiedBlock;
 use chain::checkpoint::SignedCheckpoint;
@@ -13,17 +13,25 @@ use chain::replica::Replica;
 use crypto::Digest;
 use tokio::sync::watch;
 
-/// A ledger whose word gets lost on the way back, so that its user does not know what became of an
-/// entry.
+/// A ledger that works, but not always.
 #[derive(Debug)]
-pub(super) struct Unheard {
-    pub(super) ledger: Arc<dyn Ledger>,
-    pub(super) network: NetworkId,
-    /// Words still to be lost.
-    pub(super) lost: Arc<AtomicUsize>,
+pub(super) struct Faulty {
+    ledger: Arc<dyn Ledger>,
+    network: NetworkId,
+    /// Words still to be lost on the way back, so that the user does not know what became of an entry.
+    pub(super) lost: AtomicUsize,
+    /// What is given instead of the receipt of an entry.
+    pub(super) forged: Mutex<Option<(EntryId, Option<Receipt>)>>,
 }
 
-impl Ledger for Unheard {
+impl Faulty {
+    /// A ledger that has no fault yet.
+    pub(super) fn new(ledger: Arc<dyn Ledger>, network: NetworkId) -> Arc<Self> {
+        Arc::new(Self { ledger, network, lost: AtomicUsize::new(0), forged: Mutex::default() })
+    }
+}
+
+impl Ledger for Faulty {
     fn submit(&self, submission: Submission) -> Pending<'_, Result<Receipt, SubmitError>> {
         Box::pin(async move {
             let id = submission.entry.id(&self.network);
@@ -37,7 +45,10 @@ impl Ledger for Unheard {
     }
 
     fn receipt(&self, id: EntryId) -> Pending<'_, Result<Option<Receipt>, ReadError>> {
-        self.ledger.receipt(id)
+        match self.forged.lock().unwrap().clone() {
+            Some((entry, forged)) if entry == id => Box::pin(async move { Ok(forged) }),
+            _ => self.ledger.receipt(id),
+        }
     }
 
     fn blocks_from(
