@@ -385,7 +385,7 @@ impl Department {
             _ => return Ok(Err(Refusal::OtherRequest)),
         };
         let exchange = Exchange::restore(request, entry, state);
-        let (stage, outcome) = match exchange.answered(outcome) {
+        let (stage, outcome) = match exchange.answered(outcome, self.now()) {
             Ok(exchange) => (Stage::Verified(exchange.state().clone()), Ok(())),
             Err((exchange, refusal)) => (Stage::Sent(exchange.state().clone()), Err(refusal)),
         };

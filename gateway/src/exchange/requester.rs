@@ -113,15 +113,19 @@ impl Exchange<Sent> {
     /// Takes the outcome of an answer's verification.
     ///
     /// # Errors
-    /// The exchange, still open, with the failed check remembered.
+    /// The exchange, still open, with the failed check remembered. A bad answer that comes when the time
+    /// is over is no answer either: what was not proven by then stays so, however late somebody looks.
     pub fn answered(
         mut self,
         outcome: Result<VerifiedAnswer, Refusal>,
+        now: u64,
     ) -> Result<Exchange<Verified>, (Self, Refusal)> {
         match outcome {
             Ok(answer) => Ok(self.map(|_| Verified { answer })),
             Err(refusal) => {
-                self.state.rejected = Some(refusal.code().to_owned());
+                if !self.expired(now) {
+                    self.state.rejected = Some(refusal.code().to_owned());
+                }
                 Err((self, refusal))
             }
         }
