@@ -389,4 +389,4 @@ fn department_name(id: &DepartmentId) -> Name {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -4,6 +4,8 @@
 //! what has to happen outside (an entry to append, a message to send) is read off the new state, so
 //! that doing it again after a crash is doing the same thing.
 
+#[cfg(test)]
+pub(crate) mod fixture;
 pub mod issuer;
 pub mod proving;
 pub mod requester;

@@ -395,3 +395,6 @@ impl Exchange<Answered> {
         canonical::to_vec(&self.state.answer).expect("an answer has string keys and integers only")
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -165,3 +165,6 @@ impl Exchange<Lapsed> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
