@@ -79,3 +79,6 @@ impl<S> Exchange<S> {
         Exchange { request: self.request, entry: self.entry, state: state(self.state) }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -231,6 +231,18 @@ impl Chain {
         }
     }
 
+    /// The issuer's records change, though not the citizen's.
+    pub(crate) fn publish(&mut self) {
+        self.tree = 1 - self.tree;
+        let Scene { record, service, .. } = scene();
+        let content = Content::Records {
+            root: root(record, self.tree),
+            service: *service,
+            previous: Some(self.records),
+        };
+        self.records = apply(&mut self.state, ISSUER, content, None, self.now).unwrap();
+    }
+
     /// Where the record stands under the published root.
     pub(crate) fn standing(&self) -> Standing {
         let record = &scene().record;
