@@ -11,6 +11,7 @@ pub mod hosting;
 pub mod http;
 pub mod import;
 pub mod key_file;
+pub mod log;
 pub mod measure;
 pub mod nonces;
 pub mod payload;
