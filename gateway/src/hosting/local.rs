@@ -182,7 +182,7 @@ fn view(asked: asking::Asked) -> Asked {
         subject_tag,
         pseudonym,
         notes,
-        receipts: Vec::new(),
+        receipts: asked.receipts.iter().map(|entry| *entry.as_digest()).collect(),
     }
 }
 
