@@ -19,8 +19,6 @@ use tracing_subscriber::{Layer, Registry};
 
 /// The environment variable that says what is logged: `info`, or `warn,gateway::http=debug`.
 pub const LEVELS_VARIABLE: &str = "PROOFGATE_LOG";
-/// What is logged if nothing is said.
-const DEFAULT_LEVEL: LevelFilter = LevelFilter::INFO;
 /// What the targets begin with that are never logged: the constraint systems' spans, and arkworks.
 const NEVER: [&str; 3] = ["gr1cs", "r1cs", "ark_"];
 
@@ -51,23 +49,23 @@ pub enum LogError {
     Begun,
 }
 
-/// Begins the log of this process, at the levels of `PROOFGATE_LOG`.
+/// Begins the log of this process, at the levels of `PROOFGATE_LOG`; at `default` if that says nothing.
 ///
 /// # Errors
 /// [`LogError`] if the variable is no list of levels, or if there is a log already.
-pub fn init(format: Format) -> Result<(), LogError> {
-    let levels = levels(env::var(LEVELS_VARIABLE))?;
+pub fn init(format: Format, default: LevelFilter) -> Result<(), LogError> {
+    let levels = levels(env::var(LEVELS_VARIABLE), default)?;
     let lines = lines(format, io::stderr, io::stderr().is_terminal());
     guarded(levels, lines).try_init().map_err(|_| LogError::Begun)
 }
 
 /// The levels that the variable's text says.
-fn levels(variable: Result<String, VarError>) -> Result<Targets, LogError> {
+fn levels(variable: Result<String, VarError>, default: LevelFilter) -> Result<Targets, LogError> {
     match variable {
         Ok(text) if !text.is_empty() => {
             text.parse().map_err(|_| LogError::Levels { got: text.into() })
         }
-        Ok(_) | Err(VarError::NotPresent) => Ok(Targets::new().with_default(DEFAULT_LEVEL)),
+        Ok(_) | Err(VarError::NotPresent) => Ok(Targets::new().with_default(default)),
         Err(VarError::NotUnicode(got)) => Err(LogError::Levels { got }),
     }
 }

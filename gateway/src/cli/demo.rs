@@ -4,8 +4,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
+use tracing::level_filters::LevelFilter;
 
 use crate::demo::{self, Options};
+use crate::log::{self, Format};
 
 /// Arguments of `proofgate demo`.
 #[derive(Debug, Args)]
@@ -29,6 +31,8 @@ pub(super) struct Arguments {
 
 /// Plays the demo, and serves what it left.
 pub(super) fn run(arguments: Arguments) -> Result<(), String> {
+    // The narration tells what happens; the log only what should not.
+    log::init(Format::Text, LevelFilter::ERROR).map_err(|error| error.to_string())?;
     let runtime = tokio::runtime::Runtime::new()
         .map_err(|error| format!("cannot start the runtime: {error}"))?;
     runtime.block_on(async {

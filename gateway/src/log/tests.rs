@@ -54,7 +54,7 @@ where
 /// What is written at the most detailed levels that there are, and at more exact ones.
 fn all_levels() -> Targets {
     let text = "trace,gr1cs=trace,r1cs=trace,ark_relations::gr1cs=trace,gr1cs::any=trace";
-    levels(Ok(text.to_owned())).unwrap()
+    levels(Ok(text.to_owned()), LevelFilter::INFO).unwrap()
 }
 
 /// Proves a statement about the fixture's record, and says so.
@@ -106,7 +106,7 @@ fn without_the_guard_a_proof_writes_the_record() {
 fn levels_are_the_operators_and_info_if_nothing_is_said() {
     let written = |variable: Result<&str, VarError>| {
         let buffer = Buffer::default();
-        let levels = levels(variable.map(str::to_owned)).unwrap();
+        let levels = levels(variable.map(str::to_owned), LevelFilter::INFO).unwrap();
         let subscriber = guarded(levels, lines(Format::Text, buffer.writer(), false));
         tracing::subscriber::with_default(subscriber, || {
             tracing::warn!(target: "gateway::http", "a");
@@ -129,16 +129,16 @@ fn levels_are_the_operators_and_info_if_nothing_is_said() {
 #[test]
 fn levels_that_are_none_are_named() {
     let got = OsString::from("gateway=loud");
-    let error = levels(Ok("gateway=loud".to_owned())).unwrap_err();
+    let error = levels(Ok("gateway=loud".to_owned()), LevelFilter::INFO).unwrap_err();
     assert_eq!(error, LogError::Levels { got: got.clone() });
     assert!(error.to_string().starts_with("PROOFGATE_LOG: expected"));
-    assert_eq!(levels(Err(VarError::NotUnicode(got))).unwrap_err(), error);
+    assert_eq!(levels(Err(VarError::NotUnicode(got)), LevelFilter::INFO).unwrap_err(), error);
 }
 
 #[test]
 fn a_line_of_json_is_an_object() {
     let buffer = Buffer::default();
-    let levels = levels(Err(VarError::NotPresent)).unwrap();
+    let levels = levels(Err(VarError::NotPresent), LevelFilter::INFO).unwrap();
     let subscriber = guarded(levels, lines(Format::Json, buffer.writer(), true));
     tracing::subscriber::with_default(subscriber, || tracing::info!(height = 7, "a block"));
     let text = buffer.text();
