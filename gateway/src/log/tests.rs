@@ -57,21 +57,22 @@ fn all_levels() -> Targets {
     levels(Ok(text.to_owned()), LevelFilter::INFO).unwrap()
 }
 
-/// Proves a statement about the fixture's record, and says so.
-fn prove() {
+/// Proves a statement about the fixture's record under `subscriber`, and says so.
+fn prove_under(subscriber: impl Subscriber + Send + Sync + 'static) {
     let form = Form::Identified;
     let ground = Ground::Consent { entry: fixture::id("consent"), signature: form.signature() };
-    let standing = fixture::Chain::new().standing();
-    let key = &proving_keys()[&CircuitId::IdentifiedV1];
+    let (request, standing) = (form.request(), fixture::Chain::new().standing());
+    let record = &fixture::scene().record;
+    // Made by now: a key's making has spans too, but no values.
+    let keys = proving_keys();
+    let key = &keys[&CircuitId::IdentifiedV1];
     let rng = &mut groth16::rng_from_seed([1; 32]);
-    let request = form.request();
-    tracing::info_span!(target: "gateway::prover", "proof", request = %request.digest()).in_scope(
-        || {
-            let record = &fixture::scene().record;
+    tracing::subscriber::with_default(subscriber, || {
+        tracing::info_span!("proof", request = %request.digest()).in_scope(|| {
             proving::prove(&request, record, standing, &ground, key, rng).unwrap();
             tracing::trace!("proved");
-        },
-    );
+        });
+    });
 }
 
 /// The spellings under which the record's wages would be found.
@@ -84,19 +85,17 @@ fn wages() -> [String; 3] {
 #[test]
 fn a_proof_writes_nothing_of_the_record() {
     let buffer = Buffer::default();
-    let subscriber = guarded(all_levels(), everything(&buffer));
-    tracing::subscriber::with_default(subscriber, prove);
+    prove_under(guarded(all_levels(), everything(&buffer)));
     let text = buffer.text();
-    assert!(text.contains("proved") && text.contains("proof{request="), "{text}");
-    assert!(!text.contains("r1cs"), "{text}");
-    assert!(wages().iter().all(|wages| !text.contains(wages)), "{text}");
+    assert!(text.contains("proved") && text.contains("proof{request="));
+    assert!(!text.contains("r1cs"));
+    assert!(wages().iter().all(|wages| !text.contains(wages)));
 }
 
 #[test]
 fn without_the_guard_a_proof_writes_the_record() {
     let buffer = Buffer::default();
-    let bare = tracing_subscriber::registry().with(everything(&buffer));
-    tracing::subscriber::with_default(bare, prove);
+    prove_under(tracing_subscriber::registry().with(everything(&buffer)));
     let text = buffer.text();
     assert!(text.contains("gr1cs"));
     assert!(wages().iter().any(|wages| text.contains(wages)));
