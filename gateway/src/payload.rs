@@ -11,10 +11,10 @@
 use std::path::Path as FilePath;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use crypto::Digest;
 use crypto::envelope::PayloadId;
 use crypto::envelope::stream::{MAX_PART_BYTES, MAX_PARTS};
-use hyper::body::Bytes;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt as _, PutMode, PutOptions};

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use circuits::encoding::Date;
 use circuits::query::Mode;
 use crypto::Digest;
 use crypto::envelope::PayloadId;
-use hyper::body::Bytes;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout_at};
 

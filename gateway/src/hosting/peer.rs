@@ -2,9 +2,9 @@
 
 use std::sync::atomic::Ordering;
 
+use bytes::Bytes;
 use chain::identifier::DepartmentId;
 use crypto::envelope::Name;
-use hyper::body::Bytes;
 
 use super::Hosted;
 use crate::department::Peers;

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use chain::genesis::Genesis;
 use chain::identifier::EntryId;
 use chain::ledger::Ledger;
 use crypto::Digest;
-use hyper::body::Bytes;
 use serde_json::{Value as Json, json};
 
 use crate::department::{Internal, Shared};

@@ -215,7 +215,7 @@ impl From<Internal> for Problem {
     fn from(error: Internal) -> Self {
         match error {
             Internal::Prover(ProverError::Full) => {
-                Self::new("prover-full", "too many proofs are waiting: try again later")
+                Problem::new("prover-full", "too many proofs are waiting: try again later")
             }
             Internal::Submit(
                 error @ (SubmitError::Busy
@@ -254,7 +254,7 @@ impl From<AskError> for Problem {
             AskError::Internal(error) => error.into(),
             // Another gateway's word: one that we have no status for must not look like our fault.
             AskError::Refused { ref code, .. } if row(code).is_none() => {
-                Self::new("peer-refused", error)
+                Problem::new("peer-refused", error)
             }
             error => Self::new(error.code(), &error),
         }

@@ -1,12 +1,12 @@
 //! The recipient's side: taking parts, checking the whole, opening it.
 
+use bytes::Bytes;
 use chain::identifier::{DepartmentId, EntryId};
 use crypto::envelope::stream::{
     CompletePayload, MAX_PART_BYTES, MAX_PARTS, PayloadOpener, StreamError,
 };
 use crypto::envelope::{Message, PayloadId};
 use crypto::{Digest, canonical};
-use hyper::body::Bytes;
 use serde::Serialize;
 use thiserror::Error;
 use zeroize::Zeroizing;

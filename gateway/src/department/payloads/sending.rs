@@ -3,13 +3,13 @@
 use std::convert::Infallible;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use chain::entry::Content;
 use chain::identifier::{DepartmentId, EntryId};
 use crypto::commitment::Salt;
 use crypto::envelope::stream::{CHUNK_BYTES, Part, PayloadSealer, part_count};
 use crypto::envelope::{Message, PayloadId, Route};
 use crypto::{Digest, canonical};
-use hyper::body::Bytes;
 use serde::Serialize;
 use thiserror::Error;
 

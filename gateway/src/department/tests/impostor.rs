@@ -100,7 +100,7 @@ async fn nothing_is_sent_under_another_departments_proof() {
 
     let payload = PayloadId::from_bytes([1; 16]);
     let part = |from: &'static str| {
-        let bytes = hyper::body::Bytes::from_static(b"part");
+        let bytes = bytes::Bytes::from_static(b"part");
         let welfare = network.department("welfare");
         let (request, payload) = (&asked.request, &payload);
         async move { welfare.peer_part(&id(from), request, payload, 0, bytes).await }

@@ -6,11 +6,11 @@ use std::convert::Infallible;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
+use bytes::Bytes;
 use crypto::commitment::Salt;
 use crypto::envelope::stream::{
     CHUNK_BYTES, CHUNKS_PER_PART, MAX_PART_BYTES, MAX_PARTS, part_count,
 };
-use hyper::body::Bytes;
 use tokio::sync::Notify;
 
 use super::super::payloads::{Delivery, PayloadRefusal, SendPayloadError, SentPayload};

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use bytes::Bytes;
 use chain::entry::withdrawal_lock;
 use chain::time::Clock;
 use circuits::eddsa::{PublicKey, Signature};
@@ -13,7 +14,6 @@ use circuits::poseidon::digest_element;
 use circuits::schema::Schema;
 use crypto::envelope::{Name, PayloadId};
 use crypto::{Digest, Secret, SigningKey};
-use hyper::body::Bytes;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;

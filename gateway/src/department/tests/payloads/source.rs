@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use hyper::body::Bytes;
+use bytes::Bytes;
 use tokio::sync::Notify;
 
 use super::super::super::payloads::Chunks;
