@@ -286,10 +286,10 @@ impl Department {
     pub async fn resume(&self, peers: &impl Peers) -> Result<(), Internal> {
         // A root may have been stored and not published.
         let mut outcome = self.publish_roots().await;
-        for digest in self.asked_digests()? {
+        for digest in self.unsent_digests()? {
             outcome = outcome.and(self.pursue(&digest, peers).await);
         }
-        for digest in self.received_digests()? {
+        for digest in self.unfinished_digests()? {
             outcome = outcome.and(self.advance(&digest, peers).await);
         }
         // After the answers, without which nobody takes a payload.

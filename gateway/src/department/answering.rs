@@ -102,6 +102,18 @@ impl Department {
         .collect()
     }
 
+    /// Digests of the received questions that something may still happen to.
+    pub(super) fn unfinished_digests(&self) -> Result<Vec<Digest>, Internal> {
+        let mut unfinished = Vec::new();
+        for row in self.store.scan::<ReceivedRow>(Table::Received) {
+            let row = row?;
+            if !matches!(row.stage, Stage::Answered { delivered: true, .. } | Stage::Closed(_)) {
+                unfinished.push(super::asking::request_digest(&row.request));
+            }
+        }
+        Ok(unfinished)
+    }
+
     pub(super) fn received(&self, digest: &Digest) -> Result<Option<ReceivedRow>, Internal> {
         Ok(self.store.get(Table::Received, digest.as_bytes())?)
     }

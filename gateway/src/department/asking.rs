@@ -488,10 +488,16 @@ impl Department {
         Ok(())
     }
 
-    /// Digests of every question that this department asked.
-    pub(super) fn asked_digests(&self) -> Result<Vec<Digest>, Internal> {
-        let rows = self.store.scan::<AskedRow>(Table::Asked);
-        rows.map(|row| Ok(request_digest(&row?.request))).collect()
+    /// Digests of the questions that are not with their issuer yet.
+    pub(super) fn unsent_digests(&self) -> Result<Vec<Digest>, Internal> {
+        let mut unsent = Vec::new();
+        for row in self.store.scan::<AskedRow>(Table::Asked) {
+            let row = row?;
+            if matches!(row.stage, Stage::Draft | Stage::Recorded(_)) {
+                unsent.push(request_digest(&row.request));
+            }
+        }
+        Ok(unsent)
     }
 
     fn asked_row(&self, digest: &Digest) -> Result<Option<AskedRow>, Internal> {

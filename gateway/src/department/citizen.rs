@@ -8,7 +8,7 @@ use crypto::Digest;
 use serde::{Deserialize, Serialize};
 
 use super::answering::{CitizenError, ReceiveError, ReceivedRow, Stage};
-use super::asking::{Offer, request_digest};
+use super::asking::Offer;
 use super::{Department, Internal};
 use crate::document::Request;
 use crate::document::key_card::ConsentKey;
@@ -164,12 +164,6 @@ impl Department {
         self.take(request, &service, entry, subject).await.map_err(refused)?;
         let state = self.consent(key, &digest, signature, lock).await?;
         Ok((digest, state))
-    }
-
-    /// Digests of every question that this department received.
-    pub(super) fn received_digests(&self) -> Result<Vec<Digest>, Internal> {
-        let rows = self.store.scan::<ReceivedRow>(Table::Received);
-        rows.map(|row| Ok(request_digest(&row?.request))).collect()
     }
 
     /// Every stored question about the holder of this key.

@@ -46,9 +46,11 @@ impl<P: Peers + 'static> LocalApi for Hosted<P> {
             if asked.status != Status::Sent || Instant::now() >= until {
                 return Ok(view(asked));
             }
-            // A question also changes by the mere passing of its time.
+            // A question also changes by the mere passing of its time. One that was never sent does
+            // not, so that there is no use in looking again at once.
             let left = asked.expires.saturating_add(1).saturating_sub(self.department.now());
-            let expiry = Instant::now() + Duration::from_secs(left.min(wait.as_secs().max(1)));
+            let longest = wait.as_secs().max(1);
+            let expiry = Instant::now() + Duration::from_secs(left.clamp(1, longest));
             tokio::select! {
                 _ = timeout_at(until, changes.changed()) => {}
                 () = sleep_until(expiry) => {}
