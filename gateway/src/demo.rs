@@ -30,7 +30,6 @@ use crate::wallet::WalletError;
 use chapters::Play;
 use founding::Founded;
 use network::Network;
-use people::Cast;
 use report::Report;
 
 /// Why the demo ended early. Every one of them is a step that did not come out as it should.
@@ -175,8 +174,7 @@ pub async fn run(options: &Options) -> Result<Played, DemoError> {
     let network = Network::open(&founded, &listener)?;
     network.approve_circuits(&mut report).await?;
     let datasets = network.import(options.data.as_deref(), &mut report).await?;
-    let cast = Cast::choose(&datasets)?;
-    Play::run(&founded, &network, &base, cast, &mut report).await?;
+    Play::run(&founded, &network, &base, &datasets, &mut report).await?;
     count(&network, &mut report)?;
     network.close().await?;
     audit(&founded, &mut report)?;

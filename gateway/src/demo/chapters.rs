@@ -15,7 +15,7 @@ use super::attacks;
 use super::citizen::Citizen;
 use super::founding::Founded;
 use super::network::Network;
-use super::people::{AS_OF, Cast, wages_below};
+use super::people::{AS_OF, Cast, Datasets, wages_below};
 use super::report::Report;
 use super::sample::TAX;
 use super::{DemoError, outcome};
@@ -31,6 +31,7 @@ pub(super) struct Play<'n> {
     pub(super) founded: &'n Founded,
     pub(super) network: &'n Network,
     pub(super) base: &'n BaseUrl,
+    pub(super) datasets: &'n Datasets,
     pub(super) report: &'n mut Report,
     pub(super) cast: Cast,
     /// Meets the conditions.
@@ -47,9 +48,10 @@ impl<'n> Play<'n> {
         founded: &'n Founded,
         network: &'n Network,
         base: &'n BaseUrl,
-        cast: Cast,
+        datasets: &'n Datasets,
         report: &'n mut Report,
     ) -> Result<(), DemoError> {
+        let cast = Cast::choose(datasets)?;
         report.chapter("Three people get wallets; the registrar enrols their keys");
         let start = Instant::now();
         let enrol = |name, subject| Citizen::enrol(name, subject, founded, network, base);
@@ -59,8 +61,17 @@ impl<'n> Play<'n> {
         report.spent("enrol", start);
         report.say("their cards are on the chain as digests; tax has no record of one of them");
         let next_threshold = cast.threshold;
-        let mut play =
-            Self { founded, network, base, report, cast, eligible, earner, next_threshold };
+        let mut play = Self {
+            founded,
+            network,
+            base,
+            datasets,
+            report,
+            cast,
+            eligible,
+            earner,
+            next_threshold,
+        };
         identified::play(&mut play).await?;
         pseudonymous::play(&mut play).await?;
         silence::play(&mut play).await?;

@@ -7,6 +7,7 @@
 //! ```
 
 use std::collections::HashMap;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -132,8 +133,12 @@ fn secrets(home: &Path) -> Result<Secrets, KeyFileError> {
     })
 }
 
+/// Makes a folder that nobody else can look into.
 fn make(folder: &Path) -> Result<(), DemoError> {
-    std::fs::create_dir_all(folder)
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
         .map_err(|error| DemoError::Folder { path: folder.to_owned(), error })
 }
 

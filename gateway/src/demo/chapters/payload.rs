@@ -2,6 +2,8 @@
 
 use std::time::Instant;
 
+use chain::identifier::EntryId;
+use crypto::envelope::PayloadId;
 use getrandom::SysRng;
 use rand_core::{Rng as _, UnwrapErr};
 use serde_json::json;
@@ -12,7 +14,6 @@ use crate::demo::report::short;
 use crate::demo::sample::{REGISTRY, WELFARE};
 use crate::demo::{DemoError, outcome};
 use crate::http::local::{Asked, AskedStatus, Delivery, PayloadReceived};
-use crypto::envelope::PayloadId;
 
 /// Length of the document: 8 MiB.
 const BYTES: usize = 8 << 20;
@@ -43,6 +44,15 @@ pub(super) async fn play(play: &mut Play<'_>) -> Result<(), DemoError> {
         "welfare opened {} bytes of {}, the ones that were sent",
         complete.bytes, complete.name
     ));
+    let replica = play.network.shared.ledger.snapshot();
+    let entry = EntryId::from_digest(complete.sent_entry);
+    let recorded = replica.state().payload(&entry);
+    let receipt = recorded.and_then(|it| it.received).map(|entry| *entry.as_digest());
+    if recorded.is_none_or(|it| it.commitment != sent.commitment)
+        || receipt != Some(complete.received_entry)
+    {
+        return Err(outcome("payload", "commitment and receipt on the chain", "not both"));
+    }
     play.report.say(format_args!(
         "on the chain: commitment {}…, receipt {}…",
         short(&sent.commitment),

@@ -1,8 +1,10 @@
 //! Statutory: a law is the ground, and the citizen can see it.
 
+use chain::identifier::EntryId;
 use serde_json::json;
 
 use super::Play;
+use crate::demo::citizen::id;
 use crate::demo::sample::{LAW, TAX, WELFARE};
 use crate::demo::{DemoError, outcome};
 
@@ -20,6 +22,13 @@ pub(super) async fn play(play: &mut Play<'_>) -> Result<(), DemoError> {
     let end = play.eligible.history(TAX, Some(&asked.request), play.report).await?;
     if end.is_none() {
         return Err(outcome("statutory", "the access in the citizen's history", "no trace"));
+    }
+    let request = asked.entry.map(EntryId::from_digest);
+    let replica = play.network.shared.ledger.snapshot();
+    let chain = replica.state();
+    let proof = request.and_then(|request| chain.answer(&request, &id(TAX)));
+    if !proof.and_then(|proof| chain.proof(proof)).is_some_and(|proof| proof.statutory) {
+        return Err(outcome("statutory", "a proof on the chain that rests on a law", "none"));
     }
     play.report
         .say("visible to the citizen, and on the chain as a proof whose ground is a service");
