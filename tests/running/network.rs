@@ -2,25 +2,29 @@
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
-use std::sync::{Arc, Mutex, PoisonError, Weak, mpsc};
+use std::process::{Child, ChildStdin, Command, Output, Stdio};
+use std::sync::{Arc, OnceLock, mpsc};
 use std::thread;
 use std::time::Duration;
 
 use gateway::http::local_client::LocalClient;
 use gateway::http::{BaseUrl, ClientLimits};
 use serde_json::Value;
-use tempfile::TempDir;
 use zeroize::Zeroizing;
 
 /// How long the demo may take to play and to serve: it takes about a minute.
 const START: Duration = Duration::from_secs(600);
 const SERVING: &str = "== Serving on ";
 
-/// A running gateway. It ends with the last test that uses it.
+/// Waits for the end of its input, which is the end of the test process however that ends, and then
+/// ends the gateway and removes its folder.
+const KEEPER: &str = r#"trap "" INT TERM; read -r _; kill -9 "$1"; sleep 1; rm -rf "$2""#;
+
+/// A running gateway. It ends with the test process: between two tests nobody may be using it, and to
+/// start it again takes a minute.
 pub(crate) struct Network {
-    child: Child,
-    folder: TempDir,
+    folder: PathBuf,
+    _keeper: ChildStdin,
     /// Where it is.
     pub(crate) base: BaseUrl,
 }
@@ -28,24 +32,20 @@ pub(crate) struct Network {
 impl Network {
     /// The one network of this test process.
     pub(crate) fn running() -> Arc<Self> {
-        static RUNNING: Mutex<Weak<Network>> = Mutex::new(Weak::new());
-        let mut running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
-        running.upgrade().unwrap_or_else(|| {
-            let network = Arc::new(Self::start());
-            *running = Arc::downgrade(&network);
-            network
-        })
+        static RUNNING: OnceLock<Arc<Network>> = OnceLock::new();
+        Arc::clone(RUNNING.get_or_init(|| Arc::new(Self::start())))
     }
 
     fn start() -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = tempfile::tempdir().unwrap().keep();
         let mut child = Command::new(env!("CARGO_BIN_EXE_proofgate"))
             .args(["demo", "--json", "--port", "0", "--dir"])
-            .arg(folder.path().join("network"))
+            .arg(folder.join("network"))
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .expect("the binary was built for this test");
+        let _keeper = keep(&child, &folder);
         let mut stdout = child.stdout.take().unwrap();
         let stderr = BufReader::new(child.stderr.take().unwrap());
         thread::spawn(move || stdout.read_to_end(&mut Vec::new()));
@@ -67,12 +67,12 @@ impl Network {
             }
             narration.push(line);
         };
-        Self { child, folder, base: address.parse().unwrap() }
+        Self { folder, _keeper, base: address.parse().unwrap() }
     }
 
     /// The network's folder.
     pub(crate) fn folder(&self) -> PathBuf {
-        self.folder.path().join("network")
+        self.folder.join("network")
     }
 
     /// The system of a department, with the department's own token.
@@ -120,12 +120,17 @@ impl Network {
     }
 }
 
-impl Drop for Network {
-    fn drop(&mut self) {
-        // It may have ended by itself, which the tests then have seen.
-        let _: std::io::Result<()> = self.child.kill();
-        let _: std::io::Result<_> = self.child.wait();
-    }
+/// Ends `child` and removes `folder` once the returned handle is closed.
+fn keep(child: &Child, folder: &Path) -> ChildStdin {
+    let mut keeper = Command::new("sh")
+        .args(["-c", KEEPER, "sh", &child.id().to_string()])
+        .arg(folder)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("there is a shell wherever this is tested");
+    keeper.stdin.take().expect("it was asked for")
 }
 
 /// The tax authority's sample records, as (citizen number, wages in cents).
