@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::error::Category;
 use thiserror::Error;
 
 use crate::Digest;
@@ -19,6 +20,20 @@ pub enum CanonicalError {
     /// The bytes are JSON, but not in the one canonical spelling.
     #[error("not in canonical form (RFC 8785)")]
     NotCanonical,
+}
+
+impl CanonicalError {
+    /// What is wrong and where, without anything that the document says: for whoever may not read it.
+    pub fn without_content(&self) -> String {
+        let Self::Parse(error) = self else { return self.to_string() };
+        let (line, column) = (error.line(), error.column());
+        let what = match error.classify() {
+            Category::Eof => "the document ends early",
+            Category::Data => "not the expected document",
+            Category::Syntax | Category::Io => "not JSON",
+        };
+        format!("{what}, at line {line} column {column}")
+    }
 }
 
 /// The RFC 8785 bytes of `value`.
@@ -64,6 +79,19 @@ mod tests {
             String::from_utf8(to_vec(&value).unwrap()).unwrap(),
             "{\"\\r\":2,\"1\":3,\"\u{80}\":4,\"\u{f6}\":5,\"\u{20ac}\":1}"
         );
+    }
+
+    #[test]
+    fn a_fault_is_placed_without_repeating_the_document() {
+        let fault = |text: &str| {
+            let error = from_slice::<std::collections::BTreeMap<String, String>>(text.as_bytes());
+            error.unwrap_err().without_content()
+        };
+        let data = fault(r#"{"name":194891460900}"#);
+        assert_eq!(data, "not the expected document, at line 1 column 20");
+        assert_eq!(fault(r#"{"name":"194891"#), "the document ends early, at line 1 column 15");
+        assert_eq!(fault("{194891}"), "not JSON, at line 1 column 2");
+        assert_eq!(fault(r#"{"name": "194891"}"#), "not in canonical form (RFC 8785)");
     }
 
     #[test]

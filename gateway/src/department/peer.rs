@@ -18,7 +18,7 @@ pub enum PeerError {
     /// The envelope does not open.
     #[error("the envelope: {0}")]
     Envelope(#[from] OpenError),
-    /// What was sealed is not a message of this kind.
+    /// What was sealed is not a message of this kind. Said without its content: the reply is not sealed.
     #[error("the message is malformed: {0}")]
     Malformed(String),
     /// The envelope's header is of another request than its content.
@@ -94,9 +94,9 @@ impl Department {
     ) -> Result<Digest, PeerError> {
         let opened = self.open(Message::Request, sender, None, sealed)?;
         let message: crate::exchange::RequestMessage = canonical::from_slice(opened.plaintext())
-            .map_err(|error| PeerError::Malformed(error.to_string()))?;
+            .map_err(|error| PeerError::Malformed(error.without_content()))?;
         let digest = canonical::digest(&message.request)
-            .map_err(|error| PeerError::Malformed(error.to_string()))?;
+            .map_err(|error| PeerError::Malformed(error.without_content()))?;
         if opened.header().request != digest {
             return Err(PeerError::OtherRequest);
         }
@@ -124,7 +124,7 @@ impl Department {
     ) -> Result<Vec<u8>, PeerError> {
         let opened = self.open(Message::Document, sender, None, sealed)?;
         let query: CardQuery = canonical::from_slice(opened.plaintext())
-            .map_err(|error| PeerError::Malformed(error.to_string()))?;
+            .map_err(|error| PeerError::Malformed(error.without_content()))?;
         let digest = opened.header().request;
         if digest != Digest::of(opened.plaintext()) {
             return Err(PeerError::OtherRequest);

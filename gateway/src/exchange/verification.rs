@@ -280,7 +280,7 @@ pub fn verify(
 
 fn decode(bytes: &[u8]) -> Result<Answer, Refusal> {
     let answer: Answer =
-        canonical::from_slice(bytes).map_err(|error| Refusal::Encoding(error.to_string()))?;
+        canonical::from_slice(bytes).map_err(|error| Refusal::Encoding(error.without_content()))?;
     if answer.version != VERSION {
         return Err(Refusal::Version(answer.version));
     }

@@ -223,7 +223,7 @@ impl Department {
         let opened =
             self.open(Message::PayloadManifest(*payload), sender, Some(*request), sealed)?;
         let manifest: PayloadManifest = canonical::from_slice(opened.plaintext())
-            .map_err(|error| PeerError::Malformed(error.to_string()))?;
+            .map_err(|error| PeerError::Malformed(error.without_content()))?;
         manifest.check().map_err(PayloadRefusal::from)?;
         let commitment = self.commitment(&other, &manifest)?;
         let Some(mut row) = self.incoming(sender, request, payload)? else {
