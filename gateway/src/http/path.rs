@@ -1,6 +1,8 @@
 //! The variable parts of a request's path, and its query.
 
 use ::http::request::Parts;
+use axum::extract::path::ErrorKind;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{FromRequestParts, Path, Query};
 use serde::de::DeserializeOwned;
 
@@ -20,8 +22,28 @@ where
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let Path(value) = Path::from_request_parts(parts, state)
             .await
-            .map_err(|rejection| Problem::new("path", rejection.body_text()))?;
+            .map_err(|rejection| Problem::new("path", expected(&rejection)))?;
         Ok(Self(value))
+    }
+}
+
+/// What was expected, without what came instead: people put into paths what names a person.
+fn expected(rejection: &PathRejection) -> String {
+    let PathRejection::FailedToDeserializePathParams(fault) = rejection else {
+        return rejection.body_text();
+    };
+    match fault.kind() {
+        ErrorKind::ParseErrorAtKey { key, expected_type, .. } => {
+            format!("{key}: expected {expected_type}")
+        }
+        ErrorKind::ParseErrorAtIndex { index, expected_type, .. } => {
+            format!("variable part {index}: expected {expected_type}")
+        }
+        ErrorKind::ParseError { expected_type, .. } => format!("expected {expected_type}"),
+        ErrorKind::InvalidUtf8InPathParam { key } => format!("{key}: expected UTF-8"),
+        ErrorKind::DeserializeError { key, message, .. } => format!("{key}: {message}"),
+        ErrorKind::Message(message) => message.clone(),
+        _ => "a variable part is of another form".to_owned(),
     }
 }
 

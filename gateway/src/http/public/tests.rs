@@ -60,3 +60,18 @@ async fn what_is_not_there_is_a_problem_that_nobody_keeps() {
         assert_eq!(answer.headers[CACHE_CONTROL], "no-store");
     }
 }
+
+#[tokio::test]
+async fn a_wrong_path_is_told_what_was_expected_and_not_what_it_said() {
+    let running = start(Limits::default()).await;
+    for (target, expected) in [
+        ("/v1/chain/blocks/194891460900x", "expected u64"),
+        ("/v1/chain/blocks/-194891460900", "expected u64"),
+        ("/v1/documents/194891460900", "expected 64 lower-case hexadecimal digits"),
+        ("/v1/documents/194891460900%ff", "digest: expected UTF-8"),
+    ] {
+        let answer = get(&running, target).await;
+        assert_eq!(answer.code(), problem(400, "path"), "{target}");
+        assert_eq!(answer.problem().detail, expected, "{target}");
+    }
+}
