@@ -89,7 +89,9 @@ impl PublicApi for Notices {
 
     async fn block(&self, height: u64) -> Result<Option<Bytes>, Problem> {
         let mut found = self.ledger.blocks_from(height, 1).await.map_err(Internal::from)?;
-        Ok(found.pop().map(|block| block.encode().into()))
+        // From height 0 on the first block is found, which is not of height 0.
+        let block = found.pop().filter(|block| block.block.header().height == height);
+        Ok(block.map(|block| block.encode().into()))
     }
 
     async fn receipt(&self, entry: Digest) -> Result<Option<Json>, Problem> {
