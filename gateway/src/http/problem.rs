@@ -165,6 +165,13 @@ impl IntoResponse for Problem {
     }
 }
 
+/// Whether a peer's code means the same to our caller as it meant to us.
+fn can_be_told_on(code: &str) -> bool {
+    row(code).is_some_and(|(row, _)| {
+        row.status.is_client_error() && row.status != StatusCode::UNAUTHORIZED
+    })
+}
+
 /// Errors with a `code()` in the table and a text that the caller may read.
 macro_rules! told {
     ($($error:ty),* $(,)?) => { $(
@@ -252,8 +259,8 @@ impl From<AskError> for Problem {
     fn from(error: AskError) -> Self {
         match error {
             AskError::Internal(error) => error.into(),
-            // Another gateway's word: one that we have no status for must not look like our fault.
-            AskError::Refused { ref code, .. } if row(code).is_none() => {
+            // Another gateway's word: it must not look like our fault, nor like our caller's wrong token.
+            AskError::Refused { ref code, .. } if !can_be_told_on(code) => {
                 Problem::new("peer-refused", error)
             }
             error => Self::new(error.code(), &error),

@@ -91,3 +91,17 @@ fn another_gateways_document_is_read_with_care() {
     assert_eq!(document(&"a".repeat(65), "a"), None);
     assert_eq!(ProblemDocument::read(b"<html>"), None);
 }
+
+#[test]
+fn a_peers_code_is_told_on_only_if_it_is_about_the_question() {
+    let told = |code: &str| {
+        let issuer = "tax".parse().unwrap();
+        let problem = Problem::from(AskError::Refused { issuer, code: code.to_owned() });
+        (problem.status().as_u16(), problem.code())
+    };
+    assert_eq!(told("policy-purpose"), (403, "policy-purpose"));
+    assert_eq!(told("budget-requester"), (429, "budget-requester"));
+    for code in ["internal", "overloaded", "token", "signature-invalid", "no-such-code"] {
+        assert_eq!(told(code), (502, "peer-refused"), "{code}");
+    }
+}
