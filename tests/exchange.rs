@@ -1,6 +1,8 @@
 //! The main job over real sockets and with the real binary: a department's system speaks HTTP with its
 //! gateway, the citizen uses `proofgate consent`, and anybody checks the chain.
 
+#![expect(clippy::unwrap_used, reason = "every function here is part of a test")]
+
 #[path = "running/network.rs"]
 mod network;
 

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, OnceLock, mpsc};
 use std::thread;
 use std::time::Duration;
@@ -24,7 +24,9 @@ const KEEPER: &str = r#"trap "" INT TERM; read -r _; kill -9 "$1"; sleep 1; rm -
 /// start it again takes a minute.
 pub(crate) struct Network {
     folder: PathBuf,
-    _keeper: ChildStdin,
+    _gateway: Child,
+    /// Its input is open as long as this is there.
+    _keeper: Child,
     /// Where it is.
     pub(crate) base: BaseUrl,
 }
@@ -45,7 +47,7 @@ impl Network {
             .stderr(Stdio::piped())
             .spawn()
             .expect("the binary was built for this test");
-        let _keeper = keep(&child, &folder);
+        let keeper = keep(&child, &folder);
         let mut stdout = child.stdout.take().unwrap();
         let stderr = BufReader::new(child.stderr.take().unwrap());
         thread::spawn(move || stdout.read_to_end(&mut Vec::new()));
@@ -67,7 +69,8 @@ impl Network {
             }
             narration.push(line);
         };
-        Self { folder, _keeper, base: address.parse().unwrap() }
+        let base = address.parse().unwrap();
+        Self { folder, _gateway: child, _keeper: keeper, base }
     }
 
     /// The network's folder.
@@ -120,17 +123,16 @@ impl Network {
     }
 }
 
-/// Ends `child` and removes `folder` once the returned handle is closed.
-fn keep(child: &Child, folder: &Path) -> ChildStdin {
-    let mut keeper = Command::new("sh")
+/// Ends `child` and removes `folder` once the returned process has no input any more.
+fn keep(child: &Child, folder: &Path) -> Child {
+    Command::new("sh")
         .args(["-c", KEEPER, "sh", &child.id().to_string()])
         .arg(folder)
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
-        .expect("there is a shell wherever this is tested");
-    keeper.stdin.take().expect("it was asked for")
+        .expect("there is a shell wherever this is tested")
 }
 
 /// The tax authority's sample records, as (citizen number, wages in cents).
