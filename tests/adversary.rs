@@ -5,6 +5,8 @@
 //! one thing that was wrong: the honest message must be taken. Every problem document that comes by is
 //! searched for what nobody may be told, see [`world::World::watch`].
 
+#![expect(clippy::unwrap_used, reason = "every function here is part of a test")]
+
 #[path = "adversary/answers.rs"]
 mod answers;
 #[path = "adversary/citizens.rs"]

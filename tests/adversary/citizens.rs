@@ -93,7 +93,6 @@ async fn a_consent_is_withdrawn_with_its_secret_only() {
     let withdrawn = withdraw(secret).await.unwrap();
     // Log order decides which it was; both are the citizen's to see.
     assert!(["withdrawn", "consented", "answered"].contains(&withdrawn.state.as_str()));
-    withdraw(secret).await.unwrap_or(withdrawn);
 }
 
 /// A call of a citizen's as it is on the wire.

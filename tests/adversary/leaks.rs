@@ -46,7 +46,7 @@ async fn no_problem_document_names_a_person_an_amount_or_a_token() {
         }
         let tax = world.insider("tax");
         let plaintexts = [
-            format!("{secret}"),
+            secret.clone(),
             format!("{{\"subject\":\"{secret}x\"}}"),
             format!("{{\"subject\":0{secret}}}"),
             format!("{{\"{secret}\":1}}"),

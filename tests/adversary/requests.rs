@@ -9,6 +9,9 @@ use serde_json::{Value, json};
 
 use crate::world::{Posed, Refused, World, ask, name, now, random_digest, refused};
 
+/// What is wrong with an envelope.
+type Change = dyn Fn(&mut Route);
+
 /// A question of welfare's that tax has taken.
 async fn posed(world: &World, below: u64) -> Posed {
     let citizen = world.citizen(0);
@@ -134,7 +137,7 @@ async fn an_envelope_says_what_it_is() {
     let digest = *posed.question.digest();
     let plaintext = canonical::to_vec(&posed.message).unwrap();
     let send = async |sealed| world.call(&welfare, "tax", &PeerCall::Request, sealed).await;
-    let route = |change: &dyn Fn(&mut Route)| {
+    let to = |holder: &str, change: &Change| {
         let mut route = Route {
             message: Message::Request,
             network: world.network_name(),
@@ -143,9 +146,9 @@ async fn an_envelope_says_what_it_is() {
             request: digest,
         };
         change(&mut route);
-        world.seal_along(&route, "tax", &plaintext)
+        world.seal_along(&route, holder, &plaintext)
     };
-    let changes: [(&dyn Fn(&mut Route), &str); 5] = [
+    let changes: [(&Change, &str); 5] = [
         (&|route| route.message = Message::Document, "envelope-message"),
         (&|route| route.network = name("another"), "envelope-network"),
         (&|route| route.sender = name("social-security"), "envelope-sender"),
@@ -153,20 +156,10 @@ async fn an_envelope_says_what_it_is() {
         (&|route| route.request = random_digest(), "envelope-other-request"),
     ];
     for (change, code) in changes {
-        assert_eq!(send(route(change)).await.unwrap_err(), refused(422, code));
+        assert_eq!(send(to("tax", change)).await.unwrap_err(), refused(422, code));
     }
-    let good = route(&|_| ());
-    let for_another = {
-        let mut route = Route {
-            message: Message::Request,
-            network: world.network_name(),
-            sender: name("welfare"),
-            recipient: name("tax"),
-            request: digest,
-        };
-        route.recipient = name("tax");
-        world.seal_along(&route, "civil-registry", &plaintext)
-    };
+    let good = to("tax", &|_| ());
+    let for_another = to("civil-registry", &|_| ());
     assert_eq!(send(for_another).await.unwrap_err(), refused(422, "envelope-recipient-key"));
     let mut bent = good.to_vec();
     *bent.last_mut().unwrap() ^= 1;
