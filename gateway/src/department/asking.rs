@@ -193,6 +193,18 @@ enum Stage {
     },
 }
 
+impl Stage {
+    /// Why no answer is taken at this stage.
+    const fn refusal(&self) -> Option<Refusal> {
+        match self {
+            Self::Recorded(_) | Self::Sent(_) => None,
+            Self::Verified(_) => Some(Refusal::Replayed),
+            Self::Lapsed(_) => Some(Refusal::Expired),
+            Self::Draft | Self::Refused { .. } => Some(Refusal::OtherRequest),
+        }
+    }
+}
+
 impl Department {
     /// Asks a question: records it on the chain and sends it to the issuer.
     ///
@@ -275,6 +287,10 @@ impl Department {
         if let Some(digest) = self.asked_under(idempotency)? {
             return Ok(digest);
         }
+        // With a nonce that was given, the same question in the same second is the same question.
+        if self.asked_row(&digest)?.is_some() {
+            return Ok(digest);
+        }
         if let Some(idempotency) = idempotency {
             idempotency.remember(&digest, &mut batch);
         }
@@ -301,6 +317,7 @@ impl Department {
     /// # Errors
     /// [`Internal`] if our own side failed; the question stays where it is and can be moved again.
     pub async fn pursue(&self, digest: &Digest, peers: &impl Peers) -> Result<(), Internal> {
+        self.lapse(digest).await?;
         while let Some(row) = self.asked_row(digest)? {
             let Some(next) = self.next_asked(digest, &row, peers).await? else { break };
             let _changing = self.changing.lock().await;
@@ -361,6 +378,10 @@ impl Department {
         if row.request.issuer != *sender {
             return Ok(Err(Refusal::OtherRequest));
         }
+        // Verifying costs a pairing: not for an answer that cannot be taken whatever it says.
+        if let Some(refusal) = row.stage.refusal() {
+            return Ok(Err(refusal));
+        }
         let request = self.restore_request(&row.request).await?;
         let verified = match row.entry {
             Some(entry) => self.verify(&row, &request, &entry, plaintext).await?,
@@ -380,9 +401,7 @@ impl Department {
                 let sent = Exchange::restore(Arc::clone(&request), entry, state).sent();
                 (sent.state().clone(), entry)
             }
-            (Stage::Verified(_), _) => return Ok(Err(Refusal::Replayed)),
-            (Stage::Lapsed(_), _) => return Ok(Err(Refusal::Expired)),
-            _ => return Ok(Err(Refusal::OtherRequest)),
+            (stage, _) => return Ok(Err(stage.refusal().unwrap_or(Refusal::OtherRequest))),
         };
         let exchange = Exchange::restore(request, entry, state);
         let (stage, outcome) = match exchange.answered(outcome, self.now()) {
@@ -477,12 +496,20 @@ impl Department {
     async fn lapse(&self, digest: &Digest) -> Result<(), Internal> {
         let _changing = self.changing.lock().await;
         let Some(mut row) = self.asked_row(digest)? else { return Ok(()) };
-        let (Stage::Sent(state), Some(entry)) = (row.stage.clone(), row.entry) else {
-            return Ok(());
+        let lapsed = match (row.stage.clone(), row.entry) {
+            (Stage::Sent(state), Some(entry)) => {
+                let request = self.restore_request(&row.request).await?;
+                let exchange = Exchange::restore(request, entry, state);
+                exchange.expire(self.now()).ok().map(|lapsed| lapsed.state().clone())
+            }
+            // It never reached its issuer in time.
+            (Stage::Draft | Stage::Recorded(_), _) if self.now() > row.request.expires => {
+                Some(Lapsed { rejected: None })
+            }
+            _ => None,
         };
-        let request = self.restore_request(&row.request).await?;
-        if let Ok(lapsed) = Exchange::restore(request, entry, state).expire(self.now()) {
-            row.stage = Stage::Lapsed(lapsed.state().clone());
+        if let Some(lapsed) = lapsed {
+            row.stage = Stage::Lapsed(lapsed);
             self.put_asked(digest, &row).await?;
         }
         Ok(())

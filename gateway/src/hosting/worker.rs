@@ -1,11 +1,13 @@
 //! What follows from a request and is not waited for: consent onto the chain, proof, answer.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chain::identifier::DepartmentId;
 use crypto::Digest;
 use tokio::sync::mpsc::{self, error::TrySendError};
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::Hosted;
@@ -40,8 +42,8 @@ impl Default for WorkerOptions {
 /// An exchange that can be moved on.
 #[derive(Debug)]
 pub(super) struct Job {
-    /// Index of the department.
-    department: chain::identifier::DepartmentId,
+    /// Whose.
+    department: DepartmentId,
     /// Digest of the request.
     request: Digest,
 }
@@ -57,7 +59,7 @@ impl Work {
     }
 
     /// Leaves an exchange to be moved on. A full queue loses nothing: the next look finds it.
-    pub(super) fn advance(&self, department: chain::identifier::DepartmentId, request: Digest) {
+    pub(super) fn advance(&self, department: DepartmentId, request: Digest) {
         match self.0.try_send(Job { department, request }) {
             Ok(()) => {}
             Err(TrySendError::Full(_)) => {
@@ -98,19 +100,26 @@ impl<P: Peers + 'static> Worker<P> {
         let mut looks = interval(self.options.retry);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let (mut moving, mut looking) = (JoinSet::new(), JoinSet::new());
+        // A department whose peers keep it waiting does not keep the others.
+        let mut busy = BTreeSet::new();
         loop {
             tokio::select! {
                 () = &mut shutdown => break,
-                Some(_) = moving.join_next() => {}
-                Some(_) = looking.join_next() => {}
+                Some(moved) = moving.join_next() => ended(moved.map(|()| None), &mut busy),
+                Some(looked) = looking.join_next() => ended(looked.map(Some), &mut busy),
                 Some(job) = self.queue.recv(), if moving.len() < self.options.concurrency => {
                     if let Some(hosted) = self.hosted(&job) {
                         moving.spawn(advance(hosted, job.request));
                     }
                 }
-                _ = looks.tick(), if looking.is_empty() => {
+                _ = looks.tick() => {
+                    if looking.is_empty() {
+                        busy.clear(); // also of those whose look did not come to its end
+                    }
                     for hosted in &self.departments {
-                        looking.spawn(look(Arc::clone(hosted)));
+                        if busy.insert(*hosted.department.id()) {
+                            looking.spawn(look(Arc::clone(hosted)));
+                        }
                     }
                 }
             }
@@ -131,14 +140,26 @@ impl<P: Peers + 'static> Worker<P> {
     }
 }
 
+/// Notes the end of a task: of a look, which department is free again.
+fn ended(task: Result<Option<DepartmentId>, JoinError>, busy: &mut BTreeSet<DepartmentId>) {
+    match task {
+        Ok(Some(department)) => {
+            busy.remove(&department);
+        }
+        Ok(None) => {}
+        Err(error) => tracing::error!(%error, "a task of the worker did not come to its end"),
+    }
+}
+
 async fn advance<P: Peers>(hosted: Arc<Hosted<P>>, request: Digest) {
     if let Err(error) = hosted.department.advance(&request, hosted.peers.as_ref()).await {
         tracing::error!(department = %hosted.department.id(), %request, %error, "an exchange waits");
     }
 }
 
-async fn look<P: Peers>(hosted: Arc<Hosted<P>>) {
+async fn look<P: Peers>(hosted: Arc<Hosted<P>>) -> DepartmentId {
     if let Err(error) = hosted.department.resume(hosted.peers.as_ref()).await {
         tracing::error!(department = %hosted.department.id(), %error, "exchanges wait");
     }
+    *hosted.department.id()
 }
