@@ -56,17 +56,26 @@ pub(super) struct ReceivedRow {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "stage", content = "state", rename_all = "kebab-case")]
 pub(super) enum Stage {
+    /// Taken and charged. Nobody has looked for a record yet.
+    Taken {
+        /// The issuer-wide budget is spent.
+        over_budget: bool,
+    },
     AwaitingConsent(AwaitingConsent),
     Consented(Consented),
     Ready(Ready),
     Proved(Proved),
-    Answered { answered: Answered, delivered: bool },
+    Answered {
+        answered: Answered,
+        delivered: bool,
+    },
     Closed(Closed),
 }
 
 impl Stage {
     pub(super) const fn name(&self) -> &'static str {
         match self {
+            Self::Taken { .. } => "received",
             Self::AwaitingConsent(_) => "awaiting-consent",
             Self::Consented(_) | Self::Ready(_) | Self::Proved(_) => "consented",
             Self::Answered { .. } => "answered",

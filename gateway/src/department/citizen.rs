@@ -162,8 +162,17 @@ impl Department {
             .verify(request.consent_message(), signature)
             .map_err(|_| ConsentError::Signature)?;
         self.take(request, &service, entry, subject).await.map_err(refused)?;
+        self.look(&digest).await?;
         let state = self.consent(key, &digest, signature, lock).await?;
         Ok((digest, state))
+    }
+
+    /// Whether this department was shown a card of this key that still stands.
+    ///
+    /// # Errors
+    /// [`Internal`] if the store fails.
+    pub fn knows(&self, key: &ConsentKey) -> Result<bool, Internal> {
+        Ok(self.card_of(key)?.is_some())
     }
 
     /// Every stored question about the holder of this key.

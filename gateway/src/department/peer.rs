@@ -69,7 +69,10 @@ impl Department {
     ) -> Result<Vec<u8>, PeerError> {
         let body = message.body;
         match message.path {
-            PeerPath::Requests => self.peer_request(sender, &body).await.map(drop)?,
+            PeerPath::Requests => {
+                let digest = self.peer_request(sender, &body).await?;
+                self.look(&digest).await?;
+            }
             PeerPath::Answers => self.peer_answer(sender, &body).await?,
             PeerPath::KeyCards => return self.peer_key_card(sender, &body).await,
             PeerPath::Part { request, payload, number } => {

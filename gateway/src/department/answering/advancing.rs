@@ -56,6 +56,7 @@ impl Department {
     ) -> Result<Option<Stage>, Internal> {
         let request = self.restore_request(&row.request).await?;
         Ok(match row.stage.clone() {
+            Stage::Taken { over_budget } => Some(self.open_exchange(row, over_budget).await?),
             Stage::AwaitingConsent(state) => {
                 let exchange = Exchange::restore(request, row.entry, state);
                 exchange.expire(self.now()).ok().map(|closed| Stage::Closed(*closed.state()))
@@ -68,6 +69,10 @@ impl Department {
             }
             Stage::Proved(state) => {
                 Some(self.record_proof(Exchange::restore(request, row.entry, state)).await?)
+            }
+            // Too late for the requester to take it: nobody needs it any more.
+            Stage::Answered { answered, delivered: false } if self.now() > row.request.expires => {
+                Some(Stage::Answered { answered, delivered: true })
             }
             Stage::Answered { answered, delivered: false } => {
                 let exchange = Exchange::restore(request, row.entry, answered.clone());

@@ -1,4 +1,4 @@
-//! Taking a question: everything about it that needs no record, the budgets, then the look.
+//! Taking a question: everything about it that needs no record, the budgets; later the look.
 
 use std::sync::Arc;
 
@@ -107,7 +107,8 @@ impl Department {
         self.take(request, &service, message.entry, subject).await
     }
 
-    /// Takes a question that was checked: charges the budgets, looks, and opens the exchange.
+    /// Takes a question that was checked, and charges the budgets. Whether there is a record is looked
+    /// up afterwards: how long that takes depends on what is found, and the requester waits here.
     pub(in crate::department) async fn take(
         &self,
         request: Arc<CheckedRequest>,
@@ -122,28 +123,46 @@ impl Department {
         }
         let mut batch = Batch::default();
         let over_budget = self.charge(service, &request, subject, &mut batch)?;
-        let dataset = self.records().dataset(&service.dataset).map_err(Internal::from)?;
-        let record = self.records().record(&dataset, subject).map_err(Internal::from)?;
-        let finding =
-            if over_budget { Finding::OverBudget } else { self.find(&request, record.as_ref())? };
-        let now = self.now();
-        let stage = match issuer::open(Arc::clone(&request), entry, finding, now) {
-            Opened::AwaitingConsent(exchange) => Stage::AwaitingConsent(exchange.state().clone()),
-            Opened::Ready(exchange) => Stage::Ready(exchange.state().clone()),
-            Opened::Closed(exchange) => Stage::Closed(*exchange.state()),
-        };
         let row = ReceivedRow {
             request: request.request().clone(),
             entry,
             dataset: service.dataset.clone(),
             registrar: service.registrar,
             subject: Some(subject),
-            received: now,
-            stage,
+            received: self.now(),
+            stage: Stage::Taken { over_budget },
         };
         batch.put(Table::Received, digest.as_bytes(), &row);
         self.commit(batch).await.map_err(Internal::from)?;
         Ok(digest)
+    }
+
+    /// Looks whether there is a record of a question's subject, and opens the exchange.
+    ///
+    /// # Errors
+    /// [`Internal`] if our own side failed; the question stays where it is.
+    pub async fn look(&self, digest: &Digest) -> Result<(), Internal> {
+        let Some(row) = self.received(digest)? else { return Ok(()) };
+        let Stage::Taken { over_budget } = row.stage else { return Ok(()) };
+        let next = self.open_exchange(&row, over_budget).await?;
+        self.replace_stage(digest, &row.stage, next).await
+    }
+
+    /// How an exchange opens, by what is found.
+    pub(in crate::department) async fn open_exchange(
+        &self,
+        row: &ReceivedRow,
+        over_budget: bool,
+    ) -> Result<Stage, Internal> {
+        let request = self.restore_request(&row.request).await?;
+        let (_, record) = self.subject_record(row)?;
+        let finding =
+            if over_budget { Finding::OverBudget } else { self.find(&request, record.as_ref())? };
+        Ok(match issuer::open(request, row.entry, finding, self.now()) {
+            Opened::AwaitingConsent(exchange) => Stage::AwaitingConsent(exchange.state().clone()),
+            Opened::Ready(exchange) => Stage::Ready(exchange.state().clone()),
+            Opened::Closed(exchange) => Stage::Closed(*exchange.state()),
+        })
     }
 
     /// Everything about a question that needs no record.
