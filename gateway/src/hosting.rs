@@ -20,6 +20,7 @@ use chain::time::Clock;
 use crypto::envelope::{KeyId, Name};
 use crypto::{Digest, SigningKey, VerifyingKey};
 use thiserror::Error;
+use tracing::Instrument as _;
 
 use crate::department::{Department, Peers, Shared};
 use crate::exchange::verification::Note;
@@ -75,6 +76,8 @@ pub struct Hosted<P> {
     audience: Audience,
     keys: ChainKeys,
     nonces: StoredNonces,
+    /// Of citizens whom the department does not know. Anybody can make a key and sign with it.
+    strangers: StoredNonces,
     work: worker::Work,
     arrived: AtomicU64,
 }
@@ -104,8 +107,9 @@ impl<P: Peers> Hosted<P> {
             base.audience().map_err(|error| HostError::Audience { department: id, error })?;
         let keys = ChainKeys(Arc::clone(&department.shared().ledger));
         let nonces = StoredNonces::open(store, NONCES)?;
+        let strangers = StoredNonces::in_memory(NONCES);
         let arrived = AtomicU64::new(0);
-        Ok(Self { department, peers, signer, audience, keys, nonces, work, arrived })
+        Ok(Self { department, peers, signer, audience, keys, nonces, strangers, work, arrived })
     }
 
     /// The department.
@@ -139,6 +143,16 @@ fn signer(department: &Department) -> Signer {
 /// A department's id as signatures spell it.
 fn name(id: &DepartmentId) -> Name {
     Name::new(id.as_str()).expect("a slug is printable ASCII of at most 31 characters")
+}
+
+/// Does `work` to its end, also if whoever waits for it goes away in the middle: a client that cuts its
+/// connection must not cut a step between reading and writing.
+async fn to_the_end<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> T {
+    match tokio::spawn(work.in_current_span()).await {
+        Ok(done) => done,
+        // Nobody aborts it, so it panicked; the surface answers for that.
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
 }
 
 /// A note as documents spell it.

@@ -56,7 +56,13 @@ pub enum LogError {
 pub fn init(format: Format, default: LevelFilter) -> Result<(), LogError> {
     let levels = levels(env::var(LEVELS_VARIABLE), default)?;
     let lines = lines(format, io::stderr, io::stderr().is_terminal());
-    guarded(levels, lines).try_init().map_err(|_| LogError::Begun)
+    guarded(levels, lines).try_init().map_err(|_| LogError::Begun)?;
+    // What a panic says may name anybody; where it happened is enough to find it.
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string);
+        tracing::error!(place, "a panic");
+    }));
+    Ok(())
 }
 
 /// The levels that the variable's text says.

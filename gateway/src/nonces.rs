@@ -16,12 +16,16 @@ use crate::store::{Batch, Store, StoreError, Table};
 /// was full becomes empty, and few enough that no insertion waits long.
 const SWEEP: usize = 8;
 
+/// Seconds for which a nonce is kept after its request expired: the time is looked at before the body is
+/// there, which may take a while.
+const KEPT: u64 = 60;
+
 /// One department's nonces, in its store and in memory.
 ///
 /// A use is on disk before it is granted. If the disk fails, the use is refused and remembered all the
 /// same: whether the row survives is unknown.
 pub struct StoredNonces {
-    store: Arc<Store>,
+    store: Option<Arc<Store>>,
     capacity: usize,
     seen: Mutex<Seen>,
 }
@@ -62,7 +66,13 @@ impl StoredNonces {
             seen.by_expiry.insert((expires, name.clone()));
             seen.uses.insert(name);
         }
-        Ok(Self { store, capacity, seen: Mutex::new(seen) })
+        Ok(Self { store: Some(store), capacity, seen: Mutex::new(seen) })
+    }
+
+    /// Nonces that are forgotten at a restart: for callers whose repeated calls do no harm, and who shall
+    /// not make the disk work.
+    pub fn in_memory(capacity: usize) -> Self {
+        Self { store: None, capacity, seen: Mutex::default() }
     }
 
     /// Remembers a citizen's use.
@@ -102,7 +112,7 @@ impl StoredNonces {
         let expired: Vec<_> = seen
             .by_expiry
             .iter()
-            .take_while(|(until, _)| *until < now)
+            .take_while(|(until, _)| until.saturating_add(KEPT) < now)
             .take(SWEEP)
             .cloned()
             .collect();
@@ -116,7 +126,7 @@ impl StoredNonces {
         batch.put(Table::Nonces, &name, &NonceRow { name: hex::encode(&name), expires });
         seen.by_expiry.insert((expires, name.clone()));
         seen.uses.insert(name);
-        if let Err(error) = self.store.commit(batch) {
+        if let Some(Err(error)) = self.store.as_ref().map(|store| store.commit(batch)) {
             tracing::error!(%error, "a nonce cannot be stored");
             return Err(NonceError::Unavailable);
         }
@@ -194,13 +204,21 @@ mod tests {
         let nonces = StoredNonces::open(store(&folder), 2).unwrap();
         assert_eq!(insert(&nonces, 1, 1, 100), Ok(()));
         assert_eq!(insert(&nonces, 1, 2, 130), Ok(()));
-        assert_eq!(insert(&nonces, 1, 3, 160), Err(NonceError::Full));
-        assert_eq!(insert(&nonces, 1, 3, 161), Ok(()));
+        assert_eq!(insert(&nonces, 1, 3, 160 + KEPT), Err(NonceError::Full));
+        assert_eq!(insert(&nonces, 1, 3, 161 + KEPT), Ok(()));
         assert_eq!(nonces.len(), 2);
         drop(nonces);
         let nonces = StoredNonces::open(store(&folder), 2).unwrap();
         assert_eq!(nonces.len(), 2);
-        assert_eq!(insert(&nonces, 1, 2, 161), Err(NonceError::Replayed));
+        assert_eq!(insert(&nonces, 1, 2, 161 + KEPT), Err(NonceError::Replayed));
+    }
+
+    #[test]
+    fn nonces_in_memory_are_taken_once_too() {
+        let nonces = StoredNonces::in_memory(1);
+        assert_eq!(insert(&nonces, 1, 1, 100), Ok(()));
+        assert_eq!(insert(&nonces, 1, 1, 100), Err(NonceError::Replayed));
+        assert_eq!(insert(&nonces, 1, 2, 100), Err(NonceError::Full));
     }
 
     #[test]

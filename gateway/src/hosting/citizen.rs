@@ -1,12 +1,14 @@
 //! The citizen surface of a hosted department.
 
+use std::sync::Arc;
+
 use circuits::eddsa::{PublicKey, Signature};
 use circuits::poseidon::digest_element;
 use crypto::Digest;
 use serde_json::Value as Json;
 use tokio::task::spawn_blocking;
 
-use super::{Hosted, note_name};
+use super::{Hosted, note_name, to_the_end};
 use crate::department::Peers;
 use crate::department::asking::Offer;
 use crate::department::citizen::{self, HistoryItem};
@@ -43,7 +45,18 @@ impl<P: Peers + 'static> CitizenApi for Hosted<P> {
     }
 
     fn use_nonce(&self, first_use: CitizenNonceUse<'_>) -> Result<(), NonceError> {
-        self.nonces.insert_citizen(first_use)
+        // What a stranger can do twice without harm is enrolling, with a code that is good once, and
+        // showing a card. So strangers neither fill the store nor keep the disk busy.
+        let key = PublicKey::from_bytes(first_use.key.as_bytes()).map(ConsentKey::from);
+        let known = key.map(|key| self.department.knows(&key));
+        match known {
+            Ok(Ok(true)) => self.nonces.insert_citizen(first_use),
+            Ok(Ok(false)) | Err(_) => self.strangers.insert_citizen(first_use),
+            Ok(Err(error)) => {
+                tracing::error!(%error, "a key cannot be looked up");
+                Err(NonceError::Unavailable)
+            }
+        }
     }
 
     async fn enrol(
@@ -54,13 +67,16 @@ impl<P: Peers + 'static> CitizenApi for Hosted<P> {
         let KeyEnrolment { subject, code } = enrolment;
         let subject = subject.0.parse().map_err(|error| Problem::new("subject", error))?;
         let code = code.try_into().map_err(|error| Problem::new("enrolment-code", error))?;
-        let card = self.department.enrol(subject, key_of(citizen)?, &code).await?;
+        let (department, key) = (Arc::clone(&self.department), key_of(citizen)?);
+        let card = to_the_end(async move { department.enrol(subject, key, &code).await }).await?;
         serde_json::to_value(card).map_err(|error| Problem::internal(&error))
     }
 
     async fn take_card(&self, citizen: &VerifiedCitizen, card: Json) -> Result<CardTaken, Problem> {
         let card: SignedKeyCard = document("key card", card)?;
-        let datasets = self.department.present_card(&key_of(citizen)?, &card).await?;
+        let (department, key) = (Arc::clone(&self.department), key_of(citizen)?);
+        let shown = to_the_end(async move { department.present_card(&key, &card).await });
+        let datasets = shown.await?;
         Ok(CardTaken { datasets })
     }
 
@@ -76,7 +92,9 @@ impl<P: Peers + 'static> CitizenApi for Hosted<P> {
     ) -> Result<Progress, Problem> {
         let Consent { request, signature, lock } = consent;
         let (key, signature) = (key_of(citizen)?, signature_of(&signature)?);
-        let state = self.department.consent(&key, &request, &signature, lock).await?;
+        let department = Arc::clone(&self.department);
+        let taken = async move { department.consent(&key, &request, &signature, lock).await };
+        let state = to_the_end(taken).await?;
         self.work.advance(*self.department.id(), request);
         Ok(progress(state))
     }
@@ -86,7 +104,8 @@ impl<P: Peers + 'static> CitizenApi for Hosted<P> {
         citizen: &VerifiedCitizen,
         refusal: Refusal,
     ) -> Result<Progress, Problem> {
-        self.department.refuse(&key_of(citizen)?, &refusal.request).await?;
+        let (department, key) = (Arc::clone(&self.department), key_of(citizen)?);
+        to_the_end(async move { department.refuse(&key, &refusal.request).await }).await?;
         Ok(progress("refused"))
     }
 
@@ -96,7 +115,9 @@ impl<P: Peers + 'static> CitizenApi for Hosted<P> {
         withdrawal: Withdrawal,
     ) -> Result<Progress, Problem> {
         let Withdrawal { request, w } = withdrawal;
-        let state = self.department.withdraw(&key_of(citizen)?, &request, w).await?;
+        let (department, key) = (Arc::clone(&self.department), key_of(citizen)?);
+        let withdrawn = async move { department.withdraw(&key, &request, w).await };
+        let state = to_the_end(withdrawn).await?;
         Ok(progress(state))
     }
 
@@ -108,7 +129,9 @@ impl<P: Peers + 'static> CitizenApi for Hosted<P> {
         let OfferTaken { offer, signature, lock } = taken;
         let offer: Offer = document("offer", offer)?;
         let (key, signature) = (key_of(citizen)?, signature_of(&signature)?);
-        let (request, state) = self.department.take_offer(&key, offer, &signature, lock).await?;
+        let department = Arc::clone(&self.department);
+        let taken = async move { department.take_offer(&key, offer, &signature, lock).await };
+        let (request, state) = to_the_end(taken).await?;
         self.work.advance(*self.department.id(), request);
         Ok(progress(state))
     }

@@ -11,7 +11,7 @@ use crypto::envelope::PayloadId;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-use super::{Hosted, note_name};
+use super::{Hosted, note_name, to_the_end};
 use crate::department::answering::ReceivedExchange;
 use crate::department::asking::{self, Idempotency as Once};
 use crate::department::payloads::{self, Chunks, ReceivedPayload, SentPayload};
@@ -32,8 +32,9 @@ impl<P: Peers + 'static> LocalApi for Hosted<P> {
     async fn ask(&self, ask: Ask, idempotency: Option<Idempotency>) -> Result<Asked, Problem> {
         let ask = read(ask)?;
         let once = idempotency.map(|Idempotency { key, body }| Once { key, body });
-        let asked = self.department.ask_once(ask, once.as_ref(), self.peers.as_ref()).await?;
-        Ok(view(asked))
+        let (department, peers) = (Arc::clone(&self.department), Arc::clone(&self.peers));
+        let asked = async move { department.ask_once(ask, once.as_ref(), peers.as_ref()).await };
+        Ok(view(to_the_end(asked).await?))
     }
 
     async fn asked(&self, request: Digest, wait: Duration) -> Result<Asked, Problem> {
@@ -70,7 +71,8 @@ impl<P: Peers + 'static> LocalApi for Hosted<P> {
     }
 
     async fn enrolment_code(&self, subject: SubjectText) -> Result<EnrolmentCode, Problem> {
-        let code = self.department.enrolment_code(subject_of(&subject)?).await?;
+        let (department, subject) = (Arc::clone(&self.department), subject_of(&subject)?);
+        let code = to_the_end(async move { department.enrolment_code(subject).await }).await?;
         Ok(EnrolmentCode { code: code.code.into(), expires: code.expires })
     }
 

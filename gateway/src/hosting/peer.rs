@@ -1,12 +1,13 @@
 //! The peer surface of a hosted department.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use chain::identifier::DepartmentId;
 use crypto::envelope::Name;
 
-use super::Hosted;
+use super::{Hosted, to_the_end};
 use crate::department::Peers;
 use crate::department::peer::PeerError;
 use crate::http::Problem;
@@ -41,14 +42,18 @@ impl<P: Peers + 'static> PeerApi for Hosted<P> {
 
     async fn take_request(&self, sender: Name, sealed: Bytes) -> Result<(), Problem> {
         let sender = self.arrived(&sender)?;
-        let request = self.department.peer_request(&sender, &sealed).await.map_err(told)?;
+        let department = Arc::clone(&self.department);
+        let taken = async move { department.peer_request(&sender, &sealed).await };
+        let request = to_the_end(taken).await.map_err(told)?;
         self.work.advance(*self.department.id(), request);
         Ok(())
     }
 
     async fn take_answer(&self, sender: Name, sealed: Bytes) -> Result<(), Problem> {
         let sender = self.arrived(&sender)?;
-        self.department.peer_answer(&sender, &sealed).await.map_err(told)
+        let department = Arc::clone(&self.department);
+        let taken = async move { department.peer_answer(&sender, &sealed).await };
+        to_the_end(taken).await.map_err(told)
     }
 
     async fn key_card(&self, sender: Name, sealed: Bytes) -> Result<Bytes, Problem> {
@@ -60,8 +65,10 @@ impl<P: Peers + 'static> PeerApi for Hosted<P> {
     async fn take_part(&self, sender: Name, part: PartName, bytes: Bytes) -> Result<(), Problem> {
         let sender = self.arrived(&sender)?;
         let PartName { payload: PayloadName { request, payload }, number } = part;
-        let taken = self.department.peer_part(&sender, &request, &payload, number, bytes).await;
-        taken.map_err(told)
+        let department = Arc::clone(&self.department);
+        let taken =
+            async move { department.peer_part(&sender, &request, &payload, number, bytes).await };
+        to_the_end(taken).await.map_err(told)
     }
 
     async fn complete_payload(
@@ -71,8 +78,10 @@ impl<P: Peers + 'static> PeerApi for Hosted<P> {
         sealed: Bytes,
     ) -> Result<(), Problem> {
         let sender = self.arrived(&sender)?;
-        let taken = self.department.peer_complete(&sender, &request, &payload, &sealed).await;
-        taken.map_err(told)
+        let department = Arc::clone(&self.department);
+        let taken =
+            async move { department.peer_complete(&sender, &request, &payload, &sealed).await };
+        to_the_end(taken).await.map_err(told)
     }
 }
 

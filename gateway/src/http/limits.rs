@@ -28,7 +28,8 @@ pub struct Limits {
     pub stall_time: Duration,
     /// How long a request may take, from its header to its answer: 30 s, more than a proof takes.
     pub request_time: Duration,
-    /// Most requests at once. 256: each may hold a body of 4 MiB, so 1 GiB at the very most.
+    /// Most requests at once on each surface, and payloads besides. 256: a peer's may hold a body of
+    /// 4 MiB, the others' 1 MiB, so 2 GiB at the very most.
     pub requests: usize,
     /// Most connections at once. 1,024: half of the usual 2,048 or more files that a process may have
     /// open, of which the stores need some.

@@ -110,17 +110,21 @@ fn of_the_connection(error: &io::Error) -> bool {
 /// All surfaces of a gateway under its limits.
 fn router<H: Hosting>(hosting: Arc<H>, limits: &Limits) -> Router {
     let limits = Arc::new(limits.clone());
-    let room = Arc::new(Semaphore::new(limits.requests));
-    let timed = Router::new()
-        .merge(local::routes())
-        .merge(peer::routes())
-        .merge(citizen::routes())
-        .merge(public::routes())
-        .layer(from_fn_with_state(limits.request_time, layers::limit_time));
+    let timed = |routes: Router<Site<H>>| {
+        routes.layer(from_fn_with_state(limits.request_time, layers::limit_time))
+    };
+    // Each surface has room of its own: whoever fills one, and anybody can fill the citizens', leaves
+    // the others alone.
+    let roomy = |routes: Router<Site<H>>| {
+        let room = Arc::new(Semaphore::new(limits.requests));
+        routes.layer(from_fn_with_state(room, layers::shed))
+    };
     Router::new()
-        .merge(timed)
-        .merge(local::streaming_routes())
-        .layer(from_fn_with_state(room, layers::shed))
+        .merge(roomy(timed(local::routes())))
+        .merge(roomy(local::streaming_routes()))
+        .merge(roomy(timed(peer::routes())))
+        .merge(roomy(timed(citizen::routes())))
+        .merge(roomy(timed(public::routes())))
         .merge(public::health_routes())
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)

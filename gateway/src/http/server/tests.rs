@@ -118,17 +118,20 @@ async fn a_slow_answer_is_given_up() {
 }
 
 #[tokio::test]
-async fn a_full_gateway_invites_to_come_back() {
+async fn a_full_surface_invites_to_come_back_and_leaves_the_others_alone() {
     let running = start(Limits { requests: 1, ..Limits::default() }).await;
     let mut slow = begin_slow(&running).await;
-    let shed = running.raw(&get("/checkpoint")).await;
+    let shed = running.raw(&get("/v1/received")).await;
     assert_eq!(shed.code(), problem(503, "overloaded"));
+    assert_eq!(running.raw(&get("/checkpoint")).await.status, 200);
+    let citizen = running.raw(&get("/v1/citizen/tax/requests")).await;
+    assert_eq!(citizen.code(), problem(401, "citizen-header"));
     assert_eq!(shed.headers[RETRY_AFTER], "5");
     assert_eq!(running.raw(&get("/livez")).await.status, 200);
     assert_eq!(running.raw(&get("/readyz")).await.status, 200);
     running.gateway.tax.gate.add_permits(1);
     assert_eq!(read(&mut slow).await.status, 200);
-    assert_eq!(running.raw(&get("/checkpoint")).await.status, 200);
+    assert_eq!(running.raw(&get("/v1/received")).await.code(), problem(401, "token"));
 }
 
 #[tokio::test]
