@@ -1,4 +1,5 @@
 mod duties;
+mod ends;
 mod faulty;
 mod impostor;
 mod network;
