@@ -8,7 +8,7 @@ use crypto::Digest;
 use serde::{Deserialize, Serialize};
 
 use super::answering::{CitizenError, ReceiveError, ReceivedRow, Stage};
-use super::asking::Offer;
+use super::asking::{Offer, request_digest};
 use super::{Department, Internal};
 use crate::document::Request;
 use crate::document::key_card::ConsentKey;
@@ -67,6 +67,7 @@ impl Department {
     /// # Errors
     /// [`Internal`] if our own side failed.
     pub async fn pending(&self, key: &ConsentKey) -> Result<Vec<Pending>, Internal> {
+        self.look_about(key).await?;
         let mut pending = Vec::new();
         for row in self.rows_about(key)? {
             let Stage::AwaitingConsent(state) = &row.stage else { continue };
@@ -102,6 +103,7 @@ impl Department {
     /// # Errors
     /// [`Internal`] if our own side failed.
     pub async fn history(&self, key: &ConsentKey) -> Result<Vec<HistoryItem>, Internal> {
+        self.look_about(key).await?;
         let mut history = Vec::new();
         for row in self.rows_about(key)? {
             let request = self.restore_request(&row.request).await?;
@@ -165,6 +167,16 @@ impl Department {
         self.look(&digest).await?;
         let state = self.consent(key, &digest, signature, lock).await?;
         Ok((digest, state))
+    }
+
+    /// Looks at what was taken a moment ago about the holder of this key, who is not to miss it.
+    async fn look_about(&self, key: &ConsentKey) -> Result<(), Internal> {
+        for row in self.rows_about(key)? {
+            if let Stage::Taken { .. } = row.stage {
+                self.look(&request_digest(&row.request)).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Whether this department was shown a card of this key that still stands.

@@ -58,6 +58,7 @@ impl Department {
         signature: &Signature,
         lock: Digest,
     ) -> Result<&'static str, CitizenError> {
+        self.look(digest).await?;
         let _changing = self.changing.lock().await;
         let mut row = self.citizens_row(key, digest)?;
         let Stage::AwaitingConsent(state) = row.stage else {
@@ -87,6 +88,7 @@ impl Department {
     /// # Errors
     /// [`CitizenError`]; then nothing has changed.
     pub async fn refuse(&self, key: &ConsentKey, digest: &Digest) -> Result<(), CitizenError> {
+        self.look(digest).await?;
         let _changing = self.changing.lock().await;
         let mut row = self.citizens_row(key, digest)?;
         match row.stage {
