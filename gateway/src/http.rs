@@ -25,6 +25,7 @@ pub mod signature;
 mod stall;
 mod transport;
 
+pub(crate) use body::without_content;
 pub use body::{Download, Upload};
 pub use hex_bytes::{HexBytes, ParseHexError};
 pub use hosting::Hosting;

@@ -14,13 +14,13 @@ use crate::department::asking::Offer;
 use crate::department::citizen::{self, HistoryItem};
 use crate::document::key_card::{ConsentKey, SignedKeyCard};
 use crate::document::request::LegalBasis;
-use crate::http::Problem;
 use crate::http::citizen::{
     CardTaken, CitizenApi, CitizenNonceUse, Consent, ConsentKeyBytes, ConsentSignatureBytes,
     KeyEnrolment, OfferTaken, PastExchange, Pending, Progress, Refusal, VerifiedCitizen,
     Withdrawal,
 };
 use crate::http::signature::NonceError;
+use crate::http::{Problem, without_content};
 
 impl<P: Peers + 'static> CitizenApi for Hosted<P> {
     fn network(&self) -> &Digest {
@@ -159,8 +159,10 @@ fn signature_of(bytes: &ConsentSignatureBytes) -> Result<Signature, Problem> {
 
 /// A document inside a body: what is wrong with it is said without its content.
 fn document<T: serde::de::DeserializeOwned>(what: &str, json: Json) -> Result<T, Problem> {
-    serde_json::from_value(json)
-        .map_err(|error| Problem::new("json", format_args!("the {what}: {error}")))
+    serde_json::from_value(json).map_err(|error| {
+        let fault = without_content(&error.to_string());
+        Problem::new("json", format_args!("the {what}: {fault}"))
+    })
 }
 
 fn waiting(pending: citizen::Pending) -> Result<Pending, Problem> {

@@ -67,13 +67,30 @@ pub(super) fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem
     serde_json::from_slice(bytes).map_err(|error| {
         let text = error.to_string();
         let place = format!(" at line {} column {}", error.line(), error.column());
-        let expected = text.strip_suffix(&place).unwrap_or(&text);
+        let expected = without_content(text.strip_suffix(&place).unwrap_or(&text));
         if error.line() == 0 {
             return Problem::new("json", expected); // about the document as a whole
         }
         let (line, column) = (error.line(), error.column());
         Problem::new("json", format_args!("line {line}, column {column}: {expected}"))
     })
+}
+
+/// serde's text without what it quotes of a document's content, which may be a citizen's number: `invalid
+/// type: integer, expected a string`. A member's unknown name stays, unless it has a number's digits.
+pub(crate) fn without_content(text: &str) -> String {
+    let digits =
+        |text: &str| text.as_bytes().windows(5).any(|it| it.iter().all(u8::is_ascii_digit));
+    let unknown = text.starts_with("unknown ") && digits(text);
+    if !(text.starts_with("invalid ") || unknown) {
+        return text.to_owned();
+    }
+    let (got, expected) = match text.find(", expected") {
+        Some(at) => text.split_at(at),
+        None => (text, ""),
+    };
+    let kind = got.split(['`', '"']).next().unwrap_or_default().trim_end();
+    format!("{kind}{expected}")
 }
 
 /// Checks the one `Content-Type`; parameters other than a charset of UTF-8 are refused.
@@ -252,11 +269,13 @@ mod tests {
         };
         assert_eq!(parse_json(b"{\"x\":1}"), Ok(Point { x: 1 }));
         assert_eq!(detail("{\n \"y\": 1}"), "line 2, column 4: unknown field `y`, expected `x`");
-        assert_eq!(
-            detail("{\"x\":\"a\"}"),
-            "line 1, column 8: invalid type: string \"a\", expected u8"
-        );
+        assert_eq!(detail("{\"x\":\"a\"}"), "line 1, column 8: invalid type: string, expected u8");
         assert_eq!(detail("{}"), "line 1, column 2: missing field `x`");
+        assert_eq!(detail("{\"12345\":1}"), "line 1, column 8: unknown field, expected `x`");
+        assert_eq!(
+            detail("{\"x\":12345}"),
+            "line 1, column 10: invalid value: integer, expected u8"
+        );
         assert_eq!(detail("{\"x\":1} 2"), "line 1, column 9: trailing characters");
         assert_eq!(detail("{\"x\":1,\"x\":1}"), "line 1, column 10: duplicate field `x`");
     }

@@ -59,8 +59,9 @@ where
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        let Query(value) = Query::try_from_uri(&parts.uri)
-            .map_err(|rejection| Problem::new("query-string", rejection.body_text()))?;
+        let Query(value) = Query::try_from_uri(&parts.uri).map_err(|_| {
+            Problem::new("query-string", "expected this path's parameters, each once")
+        })?;
         Ok(Self(value))
     }
 }
