@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
+use chain::checkpoint::Checkpoint;
+use crypto::{Digest, SigningKey};
 use serde_json::Value;
 
 fn proofgate(arguments: &[&str]) -> Output {
@@ -140,6 +142,30 @@ fn the_demo_plays_the_main_job_and_its_chain_audits() {
     ]));
     assert_eq!(audit["log_root"], facts["chain"]["log_root"]);
     assert_eq!(audit["height"], facts["chain"]["height"]);
+
+    // A checkpoint that somebody kept is of this chain, or the audit says that it is not.
+    let key = gateway::key_file::read(&network.join("validator.key")).unwrap();
+    let key = SigningKey::from_seed(&key);
+    let kept = folder.path().join("kept.txt");
+    let with_checkpoint = |size: u64, root: Digest| {
+        let origin = "proofgate.example/demo".parse().unwrap();
+        let signed = Checkpoint { origin, size, root }.sign(&key);
+        std::fs::write(&kept, signed.as_str()).unwrap();
+        let (genesis, chain) = (path(&genesis), path(&chain));
+        let files = ["--genesis", genesis, "--chain", chain, "--checkpoint", path(&kept)];
+        proofgate(&[&["audit", "--json"], &files[..]].concat())
+    };
+    let (size, root) = (audit["log_size"].as_u64().unwrap(), &audit["log_root"]);
+    let root: Digest = root.as_str().unwrap().parse().unwrap();
+    assert_eq!(json(&with_checkpoint(size, root))["known_checkpoints"], 1);
+    for (size, root, code) in [
+        (size, Digest::of(b"another"), "checkpoint-contradicted"),
+        (size + 1, root, "checkpoint-missing"),
+    ] {
+        let refused = with_checkpoint(size, root);
+        assert_eq!(refused.status.code(), Some(1));
+        assert!(text(&refused.stderr).contains(code), "{}", text(&refused.stderr));
+    }
 
     // The same chain is not another network's.
     let mut facts: Value = serde_json::from_slice(&std::fs::read(&genesis).unwrap()).unwrap();

@@ -5,6 +5,7 @@ mod circuits;
 mod consent;
 mod demo;
 
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -30,7 +31,8 @@ enum Command {
     Demo(demo::Arguments),
     /// Re-verify a chain folder against a genesis file, offline, trusting nothing else.
     #[command(
-        after_help = "Example: proofgate audit --genesis genesis.json --chain ./network/chain"
+        after_help = "Example: proofgate audit --genesis genesis.json --chain ./network/chain \
+        --checkpoint kept.txt"
     )]
     Audit {
         /// The genesis file: the only thing that is believed.
@@ -39,6 +41,9 @@ enum Command {
         /// The chain folder. No gateway may have it open.
         #[arg(long)]
         chain: PathBuf,
+        /// A checkpoint that you kept, as the gateway's /checkpoint served it; as often as you like.
+        #[arg(long)]
+        checkpoint: Vec<PathBuf>,
         /// Print the findings as JSON on standard output.
         #[arg(long)]
         json: bool,
@@ -58,6 +63,11 @@ enum Command {
     Consent(consent::Arguments),
 }
 
+/// Prints on standard output; a reader that went away is no error.
+fn say(text: impl std::fmt::Display) {
+    let _: io::Result<()> = writeln!(io::stdout(), "{text}");
+}
+
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
@@ -70,7 +80,9 @@ pub fn main() -> ExitCode {
     };
     let outcome = match arguments.command {
         Command::Demo(arguments) => demo::run(arguments),
-        Command::Audit { genesis, chain, json } => audit::run(&genesis, &chain, json),
+        Command::Audit { genesis, chain, checkpoint, json } => {
+            audit::run(&genesis, &chain, &checkpoint, json)
+        }
         Command::Circuits { json } => {
             circuits::run(json);
             Ok(())

@@ -4,6 +4,8 @@ use ::circuits::statement::CircuitId;
 use crypto::Digest;
 use serde_json::json;
 
+use super::say;
+
 /// Prints the circuits of this build.
 pub(super) fn run(json: bool) {
     let circuits = CircuitId::ALL.map(|id| (id, id.r1cs()));
@@ -18,15 +20,15 @@ pub(super) fn run(json: bool) {
                 })
             })
             .collect();
-        println!("{:#}", json!(list));
+        say(format_args!("{:#}", json!(list)));
         return;
     }
     for (id, r1cs) in &circuits {
-        println!(
+        say(format_args!(
             "{id:16} {:>6} constraints  {} public inputs  r1cs sha256 {}",
             r1cs.constraints(),
             r1cs.public_inputs(),
             Digest::from_bytes(r1cs.digest())
-        );
+        ));
     }
 }

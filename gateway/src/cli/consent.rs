@@ -18,6 +18,7 @@ use rand_core::UnwrapErr;
 use serde_json::json;
 use thiserror::Error;
 
+use super::say;
 use crate::department::asking::Offer;
 use crate::document::request::Nonce;
 use crate::http::BaseUrl;
@@ -256,7 +257,7 @@ async fn step(folder: &Path, step: Step) -> Result<(), StepError> {
     let (clock, rng) = (Arc::new(SystemClock), UnwrapErr(SysRng));
     if matches!(step, Step::Keygen) {
         let wallet = Wallet::create(folder, clock, rng)?;
-        say(&format!("consent key {}\nenrol it at a registrar", String::from(wallet.key())));
+        say(format!("consent key {}\nenrol it at a registrar", String::from(wallet.key())));
         return Ok(());
     }
     let mut wallet = Wallet::open(folder, clock, rng)?;
@@ -267,9 +268,9 @@ async fn step(folder: &Path, step: Step) -> Result<(), StepError> {
             let registrar = go_to(&mut wallet, place)?;
             let card = wallet.enrol(registrar, subject, code, network).await?;
             let (digest, network) = (card.digest(), card.network);
-            say(&format!("key card {digest} of {registrar}, network {network}"));
+            say(format!("key card {digest} of {registrar}, network {network}"));
             match wallet.voucher() {
-                Some(checked @ Voucher::Genesis) => say(&show::voucher(registrar, checked)),
+                Some(checked @ Voucher::Genesis) => say(show::voucher(registrar, checked)),
                 // Where it is seen also if the output is piped away.
                 Some(unchecked) => eprintln!("{}", show::voucher(registrar, unchecked)),
                 None => {}
@@ -284,16 +285,16 @@ async fn step(folder: &Path, step: Step) -> Result<(), StepError> {
             } else {
                 format!("{issuer} put the key into: {}", datasets.join(", "))
             };
-            say(&show::plain(&text));
+            say(show::plain(&text));
             Ok(())
         }
         Step::List { places, json } => list(&mut wallet, places, json).await,
         Step::Show { request, places, json } => {
             let question = waiting(&mut wallet, places, &request).await?.1?;
             if json {
-                say(&format!("{:#}", show::question_json(&question)));
+                say(format!("{:#}", show::question_json(&question)));
             } else {
-                say(&show::question(&question));
+                say(show::question(&question));
             }
             Ok(())
         }
@@ -303,7 +304,7 @@ async fn step(folder: &Path, step: Step) -> Result<(), StepError> {
                 (Some(request), None) => waiting(&mut wallet, places, &request).await?.1?,
                 (None, None) => unreachable!("clap requires one of the two"),
             };
-            say(&show::question(&question));
+            say(show::question(&question));
             confirm("Consent to exactly this?", yes)?;
             let progress = wallet.approve(&question).await?;
             said(question.checked().digest(), &progress);
@@ -319,7 +320,7 @@ async fn step(folder: &Path, step: Step) -> Result<(), StepError> {
             if let Some(base) = gateway {
                 wallet.remember(consented.issuer, base)?;
             }
-            say(&show::withdrawal(&request, &consented));
+            say(show::withdrawal(&request, &consented));
             confirm("Withdraw this consent?", yes)?;
             said(&request, &wallet.withdraw(request).await?);
             Ok(())
@@ -380,9 +381,9 @@ async fn history(wallet: &mut Wallet, places: Places, json: bool) -> Result<(), 
 /// Prints the rows; that there are none only if all departments have said so.
 fn print(rows: &serde_json::Value, texts: &[String], none: &str, json: bool) {
     if json {
-        say(&format!("{rows:#}"));
+        say(format!("{rows:#}"));
     } else if !texts.is_empty() {
-        say(&texts.join("\n\n"));
+        say(texts.join("\n\n"));
     } else if !none.is_empty() {
         say(none);
     }
@@ -470,12 +471,7 @@ fn is_yes(answer: &str) -> bool {
 
 fn said(request: &Digest, progress: &Progress) {
     let entry = progress.entry.map_or_else(String::new, |entry| format!(", chain entry {entry}"));
-    say(&show::plain(&format!("request {request}: {}{entry}", progress.state)));
-}
-
-/// Prints on standard output; a reader that went away is no error.
-fn say(text: &str) {
-    let _: io::Result<()> = writeln!(io::stdout(), "{text}");
+    say(show::plain(&format!("request {request}: {}{entry}", progress.state)));
 }
 
 fn code(text: &str) -> Result<Nonce, crate::document::request::ParseNonceError> {

@@ -6,6 +6,7 @@ use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::level_filters::LevelFilter;
 
+use super::say;
 use crate::demo::{self, Options};
 use crate::log::{self, Format};
 
@@ -45,7 +46,7 @@ pub(super) fn run(arguments: Arguments) -> Result<(), String> {
             () = &mut stop => return Err("stopped before the end".to_owned()),
         };
         if json {
-            println!("{:#}", played.facts);
+            say(format_args!("{:#}", played.facts));
         }
         if exit { Ok(()) } else { played.serve(stop).await.map_err(|error| error.to_string()) }
     })

@@ -122,15 +122,15 @@ pub(super) fn withdrawal(request: &Digest, consented: &Consented) -> String {
     let Consented { issuer, requester, purpose, expires } = consented;
     plain(&format!("Request {request}: {requester} asked {issuer}, for {purpose}, until"))
         + &format!(" {}.\n", time(*expires))
-        + "No proof will be made under this consent any more. A proof that was recorded before the \
-           withdrawal stands.\nOnce the consent is on the chain, everybody can see there that it was \
-           withdrawn."
+        + "If you withdraw before a proof is recorded, none will be. A proof that is recorded already \
+           stands.\nIf your consent is on the chain, everybody can see there that it was withdrawn."
 }
 
 /// One exchange.
 pub(super) fn past(issuer: DepartmentId, past: &Past) -> String {
     let told = &past.told;
-    let silence = told.silence.as_ref().map_or_else(String::new, |why| format!(" ({why})"));
+    let silence = told.silence.as_ref().filter(|why| **why != told.state);
+    let silence = silence.map_or_else(String::new, |why| format!(" ({why})"));
     let mut lines = vec![
         told.request.to_string(),
         format!("  {} asked {issuer}, for {}; {}", told.requester, told.purpose, told.legal_basis),
