@@ -170,10 +170,12 @@ pub async fn run(options: &Options) -> Result<Played, DemoError> {
         }
     };
     let mut report = Report::new();
+    // Before anything is made, so that bad data leaves nothing behind.
+    let datasets = sample::read_all(options.data.as_deref())?;
     let founded = Founded::new(&folder, &base, &mut report)?;
     let network = Network::open(&founded, &listener)?;
     network.approve_circuits(&mut report).await?;
-    let datasets = network.import(options.data.as_deref(), &mut report).await?;
+    network.import(&datasets, &mut report).await?;
     Play::run(&founded, &network, &base, &datasets, &mut report).await?;
     count(&network, &mut report)?;
     network.close().await?;
@@ -198,6 +200,7 @@ impl Played {
         );
         eprintln!("   {base}/checkpoint   {base}/genesis.json   {base}/v1/circuits");
         shutdown.await;
+        eprintln!("   stopping: finishing what is open");
         network.close().await
     }
 }

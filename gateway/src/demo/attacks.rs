@@ -201,6 +201,7 @@ async fn unapproved_key(play: &Play<'_>, held: &Held) -> Result<Answer, DemoErro
 /// Somebody else's new key changes the dataset's root, and this network grants no grace.
 async fn stale_root(play: &mut Play<'_>, held: &Held) -> Result<(), DemoError> {
     let subject = play.cast.bystander;
+    play.report.say("somebody else gets a wallet: their key in the record changes tax's root");
     Citizen::enrol("bystander", subject, play.founded, play.network, play.base).await?;
     caught(play, "an answer from a root that was replaced", held.sealed.clone()).await
 }

@@ -92,11 +92,11 @@ impl Citizen {
         Ok(self.wallet.withdraw(asked.request).await?.state)
     }
 
-    /// Tells what the issuer says happened with the citizen's records; for one question, how it ended.
+    /// Tells what the issuer says happened with the citizen's records by one question: how it ended.
     pub(super) async fn history(
         &mut self,
         issuer: &str,
-        of: Option<&Digest>,
+        of: &Digest,
         report: &Report,
     ) -> Result<Option<String>, DemoError> {
         let mut found = None;
@@ -105,7 +105,7 @@ impl Citizen {
                 return Err(outcome("history", "the citizen's own consents", &fault.to_string()));
             }
             let end = past.silence.unwrap_or(past.state);
-            if of.is_none_or(|digest| past.request == *digest) {
+            if past.request == *of {
                 report.say(format_args!(
                     "citizen's history at {issuer}: {} asked whether {} (ground: {}): {end}",
                     past.requester,

@@ -1,6 +1,6 @@
 //! The running network: one gateway that hosts four departments behind one address.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ use chain::time::SystemClock;
 use circuits::statement::CircuitId;
 use crypto::Digest;
 use getrandom::SysRng;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 use rand_core::UnwrapErr;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
@@ -154,21 +154,18 @@ impl Network {
     /// Imports every department's records and publishes service and root.
     pub(super) async fn import(
         &self,
-        data: Option<&std::path::Path>,
+        datasets: &Datasets,
         report: &mut Report,
-    ) -> Result<Datasets, DemoError> {
+    ) -> Result<(), DemoError> {
         report.chapter("Each department imports its records and publishes their root");
-        let mut datasets: Datasets = HashMap::new();
         for sample in &SAMPLES {
             let start = Instant::now();
-            let bar = progress(sample);
-            let records = sample.read(data, |bytes, total| {
-                bar.set_length(total);
-                bar.set_position(bytes);
-            })?;
+            let records = &datasets[sample.id];
+            let bar = ProgressBar::new_spinner()
+                .with_message(format!("{}: commitments and tree", sample.name));
+            bar.enable_steady_tick(Duration::from_millis(100));
             let department = self.department(sample.id);
-            department.publish_service(&sample.service(&records)?).await?;
-            bar.set_message("commitments and tree");
+            department.publish_service(&sample.service(records)?).await?;
             let changed = department.import(sample.id, &records.rows).await?;
             bar.finish_and_clear();
             report.spent("import", start);
@@ -176,9 +173,8 @@ impl Network {
                 "{}: {} records, {} tree nodes",
                 sample.name, changed.added, changed.nodes_written
             ));
-            datasets.insert(sample.id, records);
         }
-        Ok(datasets)
+        Ok(())
     }
 
     /// Gives every thread of the prover something else to do, until what is returned is dropped.
@@ -269,12 +265,4 @@ fn tenant(
     let token = token_digest(&bearer);
     let department = Arc::new(department);
     Ok((Tenant { department, store, token, peers }, bearer))
-}
-
-fn progress(sample: &Sample) -> ProgressBar {
-    let style =
-        ProgressStyle::with_template("   {prefix:18} [{bar:30}] {bytes}/{total_bytes} {msg}")
-            .expect("the template is well-formed")
-            .progress_chars("=> ");
-    ProgressBar::new(0).with_style(style).with_prefix(sample.name)
 }

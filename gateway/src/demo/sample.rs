@@ -6,9 +6,11 @@ use std::path::Path;
 
 use circuits::encoding::Value;
 use circuits::schema::{FieldType, Schema};
+use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value as Json, json};
 
 use super::DemoError;
+use super::people::Datasets;
 use crate::document::service::Service;
 use crate::import::{self, Row};
 use crate::subject::Subject;
@@ -69,6 +71,24 @@ pub(super) const SAMPLES: [Sample; 4] = [
 /// The law on which the tax authority answers without consent.
 pub(super) const LAW: &str = "Benefits Act, section 12";
 
+/// Reads every department's records: those that the binary carries, or those of a folder.
+pub(super) fn read_all(folder: Option<&Path>) -> Result<Datasets, DemoError> {
+    let mut datasets = Datasets::new();
+    for sample in &SAMPLES {
+        let style = ProgressStyle::with_template("   {prefix:18} [{bar:30}] {bytes}/{total_bytes}")
+            .expect("the template is well-formed")
+            .progress_chars("=> ");
+        let bar = ProgressBar::new(0).with_style(style).with_prefix(sample.name);
+        let records = sample.read(folder, |bytes, total| {
+            bar.set_length(total);
+            bar.set_position(bytes);
+        })?;
+        bar.finish_and_clear();
+        datasets.insert(sample.id, records);
+    }
+    Ok(datasets)
+}
+
 /// A department's records, read and checked.
 pub(super) struct Records {
     pub(super) schema: Schema,
@@ -80,7 +100,7 @@ impl Sample {
     /// Reads the department's records: those that the binary carries, or those of a folder.
     ///
     /// `progress` is told how many bytes of how many have been read.
-    pub(super) fn read(
+    fn read(
         &self,
         folder: Option<&Path>,
         mut progress: impl FnMut(u64, u64),

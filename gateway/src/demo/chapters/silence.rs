@@ -24,13 +24,14 @@ pub(super) async fn play(play: &mut Play<'_>) -> Result<(), DemoError> {
     let unknown = brief(play, &unknown, wages_below(play.cast.threshold)).await?;
     play.report.say("waiting for the questions' time to run out");
     let mut views = Vec::new();
-    for (name, asked) in [
-        ("not proven: not met", unmet),
-        ("not proven: refused", refused),
-        ("not proven: unknown", unknown),
+    for (name, reason, asked) in [
+        ("not proven: not met", "the condition is not met", &unmet),
+        ("not proven: refused", "the citizen refused", &refused),
+        ("not proven: unknown", "tax has no record of them", &unknown),
     ] {
-        let end = play.not_proven(name, WELFARE, &asked).await?;
-        play.report.say(format_args!("welfare sees {name}"));
+        let end = play.not_proven(name, WELFARE, asked).await?;
+        play.report
+            .say(format_args!("welfare sees: not proven   (what it does not see: {reason})"));
         // What differs between any two questions is put aside.
         views.push(Asked { request: asked.request, nonce: asked.nonce, entry: None, ..end });
     }
@@ -42,9 +43,10 @@ pub(super) async fn play(play: &mut Play<'_>) -> Result<(), DemoError> {
     if proofs_and_consents(play) != before {
         return Err(outcome("not proven", "no consent and no proof on the chain", "some"));
     }
-    play.report.say("three equal silences, for welfare and on the chain; only the issuer and the");
-    play.report.say("citizen know the reason:");
-    play.eligible.history(TAX, None, play.report).await?;
+    play.report
+        .say("three equal silences, for welfare and on the chain; the citizens see the reason:");
+    play.earner.history(TAX, &unmet.request, play.report).await?;
+    play.eligible.history(TAX, &refused.request, play.report).await?;
     Ok(())
 }
 

@@ -19,7 +19,7 @@ pub(super) async fn play(play: &mut Play<'_>) -> Result<(), DemoError> {
         })
         .await?;
     play.verified("statutory", WELFARE, &asked).await?;
-    let end = play.eligible.history(TAX, Some(&asked.request), play.report).await?;
+    let end = play.eligible.history(TAX, &asked.request, play.report).await?;
     if end.is_none() {
         return Err(outcome("statutory", "the access in the citizen's history", "no trace"));
     }

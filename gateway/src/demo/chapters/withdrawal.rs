@@ -28,7 +28,7 @@ pub(super) async fn play(play: &mut Play<'_>) -> Result<(), DemoError> {
     if proofs(play) != before {
         return Err(outcome("withdrawal", "no proof on the chain", "one"));
     }
-    play.eligible.history(TAX, Some(&asked.request), play.report).await?;
+    play.eligible.history(TAX, &asked.request, play.report).await?;
     play.report.say("no proof was recorded: the withdrawal came first in the log");
     Ok(())
 }
