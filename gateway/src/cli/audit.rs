@@ -39,7 +39,7 @@ pub(super) fn run(
             "one validator certifies this chain: audit it with --checkpoint against one that you kept",
         ),
         (0, false) => {}
-        (held, _) => say(format_args!("{held} kept checkpoints are of this chain")),
+        (held, _) => say(format_args!("kept checkpoints that this chain continues: {held}")),
     }
     Ok(())
 }
