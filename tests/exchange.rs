@@ -184,7 +184,7 @@ async fn a_refusal_and_a_withdrawal_are_silence() {
     let citizen = Citizen::enrol(&network, 3).await;
     let welfare = network.system("welfare");
     let mut ask = citizen.ask(2_000_000);
-    ask.expires_in = 3;
+    ask.expires_in = 12;
     let asked = welfare.ask(&ask, None).await.unwrap();
     network.consent(&citizen.wallet, &["refuse", &asked.request.to_string()]);
     let end = outcome(&welfare, &asked.request).await;
