@@ -162,7 +162,7 @@ async fn an_answer_after_the_questions_time_does_not_count() {
     let world = World::get().await;
     let citizen = world.citizen(0);
     let mut brief = ask(&citizen.subject, 2_000_000);
-    brief.expires_in = 2;
+    brief.expires_in = 6;
     let posed = world.pose(citizen, &brief).await;
     let answer = invented(world, &posed, json!({})).await;
     assert_eq!(world.outcome(&posed.asked.request).await.status, AskedStatus::NotProven);

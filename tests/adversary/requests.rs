@@ -121,7 +121,7 @@ async fn a_question_has_its_time() {
     // One that was recorded, after its time.
     let citizen = world.citizen(0);
     let mut brief = ask(&citizen.subject, 2_000_000);
-    brief.expires_in = 2;
+    brief.expires_in = 6;
     let brief = world.pose(citizen, &brief).await;
     let end = world.outcome(brief.question.digest()).await;
     assert_eq!(end.status, AskedStatus::NotProven);
