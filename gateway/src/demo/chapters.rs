@@ -111,12 +111,8 @@ impl<'n> Play<'n> {
         requester: &str,
         asked: &Asked,
     ) -> Result<Asked, DemoError> {
-        let now = self.network.outcome(requester, asked).await?;
-        if now.status != AskedStatus::Verified {
-            return Err(outcome(step, "verified", &format!("{:?}", now.status)));
-        }
+        let now = self.ended(step, requester, asked, "verified", &AskedStatus::Verified).await?;
         self.report.say(format_args!("{requester}: verified ({})", now.notes.join(", ")));
-        self.report.exchange(step, "verified", None);
         Ok(now)
     }
 
@@ -127,11 +123,23 @@ impl<'n> Play<'n> {
         requester: &str,
         asked: &Asked,
     ) -> Result<Asked, DemoError> {
+        self.ended(step, requester, asked, "not proven", &AskedStatus::NotProven).await
+    }
+
+    /// The end of a question, which must be the expected one.
+    async fn ended(
+        &mut self,
+        step: &'static str,
+        requester: &str,
+        asked: &Asked,
+        name: &str,
+        expected: &AskedStatus,
+    ) -> Result<Asked, DemoError> {
         let now = self.network.outcome(requester, asked).await?;
-        if now.status != AskedStatus::NotProven {
-            return Err(outcome(step, "not proven", &format!("{:?}", now.status)));
+        if now.status != *expected {
+            return Err(outcome(step, name, &format!("{:?}", now.status)));
         }
-        self.report.exchange(step, "not proven", None);
+        self.report.exchange(step, name, None);
         Ok(now)
     }
 }

@@ -4,7 +4,6 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::signature::{Audience, AudienceError};
 use ::http::uri::{Authority, PathAndQuery, Scheme};
 use ::http::{Request, Response, Uri};
 use crypto::envelope::stream::MAX_PART_BYTES;
@@ -14,6 +13,8 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use thiserror::Error;
+
+use super::signature::{Audience, AudienceError};
 
 /// Less than servers keep an idle connection open, so that none is used that is about to be closed.
 const IDLE_TIME: Duration = Duration::from_secs(5);
