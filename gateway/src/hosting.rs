@@ -255,3 +255,6 @@ impl<P: Peers + 'static> Hosting for Gateway<P> {
         self.clock.now().unix_seconds()
     }
 }
+
+#[cfg(test)]
+mod tests;

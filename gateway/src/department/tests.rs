@@ -14,7 +14,7 @@ use crate::exchange::verification::{Note, Refusal};
 use chain::entry::withdrawal_lock;
 use faulty::Faulty;
 use network::*;
-pub(crate) use network::{circuit_document, proving_keys};
+pub(crate) use network::{CURTIS, Citizen, Direct, Network, circuit_document, proving_keys};
 use serde_json::{Value as Json, json};
 
 fn ask(change: impl FnOnce(&mut Json)) -> Ask {

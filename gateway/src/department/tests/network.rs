@@ -235,6 +235,11 @@ impl Network {
         self.peers.departments.insert(id(name), Arc::new(department));
     }
 
+    /// A department that somebody else holds too.
+    pub(crate) fn shared_department(&self, name: &str) -> Arc<Department> {
+        Arc::clone(&self.peers.departments[&id(name)])
+    }
+
     pub(crate) fn department(&self, name: &str) -> &Department {
         &self.peers.departments[&id(name)]
     }
