@@ -4,6 +4,7 @@ mod audit;
 mod circuits;
 mod consent;
 mod demo;
+pub mod exit;
 
 use std::io::{self, Write as _};
 use std::path::PathBuf;
@@ -11,10 +12,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// Something came out otherwise than it should, or a check failed.
-const FAILED: u8 = 1;
-/// EX_USAGE of BSD's `sysexits.h`: the command line is not understood.
-const USAGE: u8 = 64;
+use self::exit::Exit;
 
 /// A gateway through which departments prove attributes of citizen records to each other.
 #[derive(Debug, Parser)]
@@ -58,7 +56,7 @@ enum Command {
     /// The citizen's wallet: see who asks what, consent or refuse, withdraw.
     ///
     /// Exit status: 0 done, 1 declined at the terminal, 64 bad usage, 65 bad data or refused,
-    /// 69 a gateway is not available, 77 others can look into the wallet.
+    /// 66 a file is missing, 69 a gateway is not available, 77 others can look into the wallet.
     #[command(after_help = "Example: proofgate consent --wallet ~/wallet list")]
     Consent(consent::Arguments),
 }
@@ -75,7 +73,7 @@ pub fn main() -> ExitCode {
         Err(error) => {
             // Help and version are no failure; where nobody reads them any more, nor is that.
             let _: std::io::Result<()> = error.print();
-            return if error.use_stderr() { ExitCode::from(USAGE) } else { ExitCode::SUCCESS };
+            return if error.use_stderr() { Exit::Usage.into() } else { ExitCode::SUCCESS };
         }
     };
     let outcome = match arguments.command {
@@ -93,7 +91,7 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
             eprintln!("proofgate: {message}");
-            ExitCode::from(FAILED)
+            Exit::Failed.into()
         }
     }
 }

@@ -18,6 +18,7 @@ use rand_core::UnwrapErr;
 use serde_json::json;
 use thiserror::Error;
 
+use super::exit::Exit;
 use super::say;
 use crate::department::asking::Offer;
 use crate::document::request::Nonce;
@@ -29,15 +30,6 @@ use crate::subject::Subject;
 use crate::wallet::{
     self, FolderError, FolderFault, OnChain, Question, Rejected, Voucher, WalletError,
 };
-
-/// The citizen said no at the terminal: nothing was sent.
-const DECLINED: u8 = 1;
-/// EX_DATAERR
-const BAD_DATA: u8 = 65;
-/// EX_UNAVAILABLE
-const UNAVAILABLE: u8 = 69;
-/// EX_NOPERM
-const NO_PERMISSION: u8 = 77;
 
 type Wallet = wallet::Wallet<UnwrapErr<SysRng>>;
 
@@ -196,43 +188,41 @@ enum StepError {
 }
 
 impl StepError {
-    /// After BSD's `sysexits.h`.
-    fn exit_code(&self) -> u8 {
+    fn exit(&self) -> Exit {
         match self {
-            Self::Declined => DECLINED,
-            Self::Wallet(error) => wallet_code(error),
-            Self::Read { error, .. } => io_code(error),
-            Self::Json { .. }
-            | Self::Genesis { .. }
-            | Self::NoDepartment
-            | Self::Consents(_)
-            | Self::Terminal(_) => BAD_DATA,
+            Self::Declined => Exit::Failed,
+            Self::Wallet(error) => wallet_exit(error),
+            Self::Read { error, .. } => Exit::of_reading(error),
+            Self::NoDepartment => Exit::Usage,
+            Self::Json { .. } | Self::Genesis { .. } | Self::Consents(_) => Exit::DataErr,
+            Self::Terminal(_) => Exit::IoErr,
         }
     }
 }
 
-fn wallet_code(error: &WalletError) -> u8 {
+fn wallet_exit(error: &WalletError) -> Exit {
     match error {
         WalletError::Key(KeyFileError { fault: KeyFileFault::Readable { .. }, .. })
         | WalletError::Folder(FolderError { fault: FolderFault::Readable { .. }, .. }) => {
-            NO_PERMISSION
+            Exit::NoPerm
         }
         WalletError::Key(KeyFileError { fault: KeyFileFault::Io(error), .. })
-        | WalletError::Folder(FolderError { fault: FolderFault::Io(error), .. }) => io_code(error),
+        | WalletError::Folder(FolderError { fault: FolderFault::Io(error), .. }) => {
+            match error.kind() {
+                io::ErrorKind::AlreadyExists => Exit::CantCreat,
+                _ => Exit::of_reading(error),
+            }
+        }
         WalletError::Call { error, .. } => match error {
             CitizenClientError::Unreachable
             | CitizenClientError::Timeout { .. }
-            | CitizenClientError::Body { .. } => UNAVAILABLE,
-            CitizenClientError::Unexpected { status } if *status >= 500 => UNAVAILABLE,
-            CitizenClientError::Problem(problem) if problem.status >= 500 => UNAVAILABLE,
-            _ => BAD_DATA,
+            | CitizenClientError::Body { .. } => Exit::Unavailable,
+            CitizenClientError::Unexpected { status } if *status >= 500 => Exit::Unavailable,
+            CitizenClientError::Problem(problem) if problem.status >= 500 => Exit::Unavailable,
+            _ => Exit::DataErr,
         },
-        _ => BAD_DATA,
+        _ => Exit::DataErr,
     }
-}
-
-fn io_code(error: &io::Error) -> u8 {
-    if error.kind() == io::ErrorKind::PermissionDenied { NO_PERMISSION } else { BAD_DATA }
 }
 
 /// Runs a step and says on standard error why it failed.
@@ -241,14 +231,14 @@ pub(super) fn run(arguments: Arguments) -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => {
             eprintln!("proofgate: cannot start the runtime: {error}");
-            return ExitCode::from(UNAVAILABLE);
+            return Exit::OsErr.into();
         }
     };
     match runtime.block_on(step(&arguments.wallet, arguments.step)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("proofgate: {}", show::plain(&error.to_string()));
-            ExitCode::from(error.exit_code())
+            error.exit().into()
         }
     }
 }

@@ -23,7 +23,7 @@ const SCHEMA: &str = include_str!("../../../data/tax.schema.json");
 const EXPIRES: u64 = 4_102_358_400;
 
 /// What `proofgate consent --wallet FOLDER` does with the words after it, and its exit status.
-async fn run(folder: &Path, words: &[&str]) -> (Result<(), StepError>, u8) {
+async fn run(folder: &Path, words: &[&str]) -> (Result<(), StepError>, Exit) {
     let folder = folder.to_str().unwrap();
     let before = ["proofgate", "consent", "--wallet", folder];
     let line = CommandLine::try_parse_from(before.iter().chain(words)).unwrap();
@@ -31,13 +31,13 @@ async fn run(folder: &Path, words: &[&str]) -> (Result<(), StepError>, u8) {
         panic!("not a consent command");
     };
     let outcome = step(&wallet, words).await;
-    let status = outcome.as_ref().err().map_or(0, StepError::exit_code);
+    let status = outcome.as_ref().err().map_or(Exit::Ok, StepError::exit);
     (outcome, status)
 }
 
 /// A wallet with a card, and an offer to it.
 async fn prepared(folder: &Path) -> Offer {
-    assert_eq!(run(folder, &["keygen"]).await.1, 0);
+    assert_eq!(run(folder, &["keygen"]).await.1, Exit::Ok);
     let wallet = Wallet::open(folder, Arc::new(SystemClock), UnwrapErr(SysRng)).unwrap();
     let key = key("civil-registry");
     let card = KeyCard {
@@ -108,24 +108,24 @@ async fn the_exit_status_tells_bad_data_from_no_gateway_and_no_permission() {
     let outer = TempDir::new().unwrap();
     let folder = outer.path().join("wallet");
     let (outcome, status) = run(&folder, &["list"]).await;
-    assert_eq!(status, BAD_DATA);
+    assert_eq!(status, Exit::NoInput);
     assert!(outcome.unwrap_err().to_string().starts_with(folder.to_str().unwrap()));
     prepared(&folder).await;
-    assert_eq!(run(&folder, &["keygen"]).await.1, BAD_DATA);
+    assert_eq!(run(&folder, &["keygen"]).await.1, Exit::CantCreat);
 
-    assert!(matches!(run(&folder, &["list"]).await, (Err(StepError::NoDepartment), BAD_DATA)));
+    assert!(matches!(run(&folder, &["list"]).await, (Err(StepError::NoDepartment), Exit::Usage)));
     // Nobody listens there.
     let tax = ["history", "--gateway", "http://127.0.0.1:9", "--department", "tax"];
-    assert_eq!(run(&folder, &tax).await.1, UNAVAILABLE);
+    assert_eq!(run(&folder, &tax).await.1, Exit::Unavailable);
     // Where it is has been remembered.
-    assert_eq!(run(&folder, &["list"]).await.1, UNAVAILABLE);
+    assert_eq!(run(&folder, &["list"]).await.1, Exit::Unavailable);
 
     let key = folder.join("consent.key");
     for (path, open, closed) in [(&key, 0o644, 0o600), (&folder, 0o750, 0o700)] {
         fs::set_permissions(path, fs::Permissions::from_mode(open)).unwrap();
-        assert_eq!(run(&folder, &["list"]).await.1, NO_PERMISSION);
+        assert_eq!(run(&folder, &["list"]).await.1, Exit::NoPerm);
         fs::set_permissions(path, fs::Permissions::from_mode(closed)).unwrap();
-        assert_eq!(run(&folder, &["list"]).await.1, UNAVAILABLE);
+        assert_eq!(run(&folder, &["list"]).await.1, Exit::Unavailable);
     }
 }
 
@@ -134,10 +134,10 @@ fn a_gateways_own_failure_is_unavailable_and_its_refusal_is_not() {
     let problem = |status| {
         let problem = PeerProblem { status, code: "c".to_owned(), detail: "d".to_owned() };
         let error = CitizenClientError::Problem(problem);
-        wallet_code(&WalletError::Call { department: "tax".parse().unwrap(), error })
+        wallet_exit(&WalletError::Call { department: "tax".parse().unwrap(), error })
     };
-    assert_eq!([500, 503].map(problem), [UNAVAILABLE; 2]);
-    assert_eq!([401, 404, 422].map(problem), [BAD_DATA; 3]);
+    assert_eq!([500, 503].map(problem), [Exit::Unavailable; 2]);
+    assert_eq!([401, 404, 422].map(problem), [Exit::DataErr; 3]);
 }
 
 #[tokio::test]
@@ -169,25 +169,25 @@ async fn an_offer_is_shown_in_words_before_it_is_signed() {
     let approve = ["approve", "--yes", "--offer", file.to_str().unwrap()];
     let at = ["--gateway", "http://127.0.0.1:9", "--department", "tax"];
     // The offer has all that it takes to read it; and then nobody listens.
-    assert_eq!(run(&folder, &[&approve[..], &at].concat()).await.1, UNAVAILABLE);
+    assert_eq!(run(&folder, &[&approve[..], &at].concat()).await.1, Exit::Unavailable);
     let mut other = json!(offer);
     other["schema"]["title"] = json!("Another");
     fs::write(&file, other.to_string()).unwrap();
     let (outcome, status) = run(&folder, &approve).await;
-    assert_eq!(status, BAD_DATA);
+    assert_eq!(status, Exit::DataErr);
     let error = outcome.unwrap_err().to_string();
     assert!(error.contains("schema"), "{error}");
     fs::write(&file, "{").unwrap();
     let (outcome, status) = run(&folder, &approve).await;
-    assert_eq!(status, BAD_DATA);
+    assert_eq!(status, Exit::DataErr);
     let error = outcome.unwrap_err().to_string();
     assert!(error.contains("offer.json") && error.contains("line 1"), "{error}");
 
     // The consent could be withdrawn: its secret was on disk before it was sent.
     let digest = question.checked().digest().to_string();
-    assert_eq!(run(&folder, &["withdraw", &digest, "--yes"]).await.1, UNAVAILABLE);
+    assert_eq!(run(&folder, &["withdraw", &digest, "--yes"]).await.1, Exit::Unavailable);
     let never = Digest::of(b"never").to_string();
-    assert_eq!(run(&folder, &["withdraw", &never, "--yes"]).await.1, BAD_DATA);
+    assert_eq!(run(&folder, &["withdraw", &never, "--yes"]).await.1, Exit::DataErr);
 }
 
 #[tokio::test]
@@ -202,31 +202,31 @@ async fn a_key_is_enrolled_by_the_genesis_file() {
     let by_genesis = [&enrol[..], &["--genesis", file.to_str().unwrap()]].concat();
 
     let folder = outer.path().join("wallet");
-    assert_eq!(run(&folder, &["keygen"]).await.1, 0);
+    assert_eq!(run(&folder, &["keygen"]).await.1, Exit::Ok);
     let (outcome, status) = run(&folder, &enrol).await;
-    assert_eq!(status, BAD_DATA);
+    assert_eq!(status, Exit::DataErr);
     assert!(matches!(outcome, Err(StepError::Wallet(WalletError::NoNetwork))));
     *gateway.registry.card_signer.lock().unwrap() = "tax";
     let (outcome, status) = run(&folder, &by_genesis).await;
-    assert_eq!(status, BAD_DATA);
+    assert_eq!(status, Exit::DataErr);
     let error = outcome.unwrap_err().to_string();
     assert!(error.contains("not signed with the key that the genesis file has"), "{error}");
     *gateway.registry.card_signer.lock().unwrap() = "civil-registry";
-    assert_eq!(run(&folder, &by_genesis).await.1, 0);
+    assert_eq!(run(&folder, &by_genesis).await.1, Exit::Ok);
     // It is remembered, and no file of another network is taken after it.
-    assert_eq!(run(&folder, &enrol).await.1, 0);
+    assert_eq!(run(&folder, &enrol).await.1, Exit::Ok);
     let mut other = facts();
     other.nonce = Digest::of(b"other");
     fs::write(&file, Genesis::new(other).unwrap().as_bytes()).unwrap();
-    assert_eq!(run(&folder, &by_genesis).await.1, BAD_DATA);
+    assert_eq!(run(&folder, &by_genesis).await.1, Exit::DataErr);
     fs::write(&file, "{").unwrap();
     let error = run(&folder, &by_genesis).await.0.unwrap_err().to_string();
     assert!(error.contains("genesis.json"), "{error}");
 
     let folder = outer.path().join("believing");
-    assert_eq!(run(&folder, &["keygen"]).await.1, 0);
+    assert_eq!(run(&folder, &["keygen"]).await.1, Exit::Ok);
     let network = genesis().network().to_string();
-    assert_eq!(run(&folder, &[&enrol[..], &["--network", &network]].concat()).await.1, 0);
+    assert_eq!(run(&folder, &[&enrol[..], &["--network", &network]].concat()).await.1, Exit::Ok);
     served.abort();
 }
 
@@ -242,7 +242,7 @@ async fn a_consent_that_cannot_be_withdrawn_is_in_the_exit_status_of_history() {
     wallet.remember("tax".parse().unwrap(), "http://127.0.0.1:9".parse().unwrap()).unwrap();
     wallet.approve(&question).await.unwrap_err();
     let history = ["history", "--gateway", &base.to_string(), "--department", "tax"];
-    assert_eq!(run(&folder, &history).await.1, 0);
+    assert_eq!(run(&folder, &history).await.1, Exit::Ok);
     let told = PastExchange {
         request: *question.checked().digest(),
         requester: "welfare".to_owned(),
@@ -256,11 +256,11 @@ async fn a_consent_that_cannot_be_withdrawn_is_in_the_exit_status_of_history() {
         consent: None,
     };
     *gateway.tax.history.lock().unwrap() = vec![told.clone()];
-    assert_eq!(run(&folder, &history).await.1, 0);
+    assert_eq!(run(&folder, &history).await.1, Exit::Ok);
     *gateway.tax.history.lock().unwrap() =
         vec![PastExchange { state: "answered".to_owned(), ..told }];
     let (outcome, status) = run(&folder, &history).await;
-    assert_eq!(status, BAD_DATA);
+    assert_eq!(status, Exit::DataErr);
     assert!(matches!(outcome, Err(StepError::Consents(1))));
 
     // By the wrong genesis file nothing is checked, and the card does not hold.
