@@ -77,6 +77,15 @@ impl Ballot {
     pub fn approvals(&self) -> impl Iterator<Item = &DepartmentId> {
         self.approvals.iter()
     }
+
+    /// The kind of the entry.
+    pub const fn kind(&self) -> Kind {
+        match self.subject {
+            Subject::Department { .. } => Kind::Department,
+            Subject::Circuit => Kind::Circuit,
+            Subject::Validators { .. } => Kind::Validators,
+        }
+    }
 }
 
 /// What takes effect with the last needed approval.
@@ -309,6 +318,11 @@ impl State {
     /// The approvals of a `department`, `circuit` or `validators` entry.
     pub fn ballot(&self, entry: &EntryId) -> Option<&Ballot> {
         self.ballots.get(entry)
+    }
+
+    /// Every entry that departments approve, approved or not, in no order.
+    pub fn ballots(&self) -> impl Iterator<Item = (&EntryId, &Ballot)> {
+        self.ballots.iter()
     }
 
     /// The approvals of every `circuit` entry, approved or not, in no order.

@@ -5,6 +5,7 @@
 
 mod citizen;
 mod local;
+mod operating;
 mod peer;
 mod peers;
 mod public;

@@ -19,10 +19,10 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use super::chapters::Play;
 use super::citizen::Citizen;
 use super::founding::development_key;
-use super::network::circuit_document;
 use super::sample::{TAX, WELFARE};
 use super::{DemoError, outcome};
 use crate::department::{Department, PeerMessage, PeerPath, PeerReply};
+use crate::document::CircuitDocument;
 use crate::document::answer::{Answer, Evidence};
 use crate::exchange::proving;
 use crate::http::local::{Asked, AskedStatus};
@@ -185,7 +185,7 @@ fn issuers_own_key() -> PrivateKey {
 async fn unapproved_key(play: &Play<'_>, held: &Held) -> Result<Answer, DemoError> {
     let id = CircuitId::IdentifiedV1;
     let key = tokio::task::block_in_place(|| development_key(id));
-    tax(play).propose_circuit(&circuit_document(id, &key)).await?;
+    tax(play).propose_circuit(&CircuitDocument::development(id, &key)).await?;
     let (request, record, _) = tax(play).own_question(&held.asked.request).await?;
     let (statement, witness) = proving::identified_statement(&request, &record);
     let circuit = circuits::statement::identified::Circuit::new(statement, witness);

@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 use chain::ledger::{LocalLedger, LocalLedgerOptions};
 use chain::time::SystemClock;
 use circuits::statement::CircuitId;
-use crypto::Digest;
 use getrandom::SysRng;
 use indicatif::ProgressBar;
 use rand_core::UnwrapErr;
@@ -23,7 +22,7 @@ use super::sample::{SAMPLES, Sample, TAX};
 use super::wire::Wire;
 use super::{DemoError, outcome};
 use crate::department::{Department, Shared};
-use crate::document::circuit::{CircuitDocument, Provenance};
+use crate::document::CircuitDocument;
 use crate::exchange::verification::Strictness;
 use crate::hosting::{Gateway, HttpPeers, Tenant, WorkerOptions};
 use crate::http::client::PeerClient;
@@ -133,7 +132,7 @@ impl Network {
         report.chapter("The departments approve the circuits' keys");
         for id in CircuitId::ALL {
             let key = &self.shared.proving_keys[&id];
-            let document = circuit_document(id, key);
+            let document = CircuitDocument::development(id, key);
             let entry = self.department(TAX).propose_circuit(&document).await?;
             for sample in &SAMPLES {
                 self.department(sample.id).approve(entry).await?;
@@ -229,20 +228,6 @@ pub(super) struct Busy {
 pub(super) fn address(listener: &TcpListener) -> Result<BaseUrl, DemoError> {
     let url = format!("http://{}", listener.local_addr().map_err(DemoError::Listen)?);
     url.parse().map_err(|_| DemoError::Address { url })
-}
-
-/// The document that puts a key forward.
-pub(super) fn circuit_document(
-    id: CircuitId,
-    key: &circuits::groth16::ProvingKey,
-) -> CircuitDocument {
-    CircuitDocument {
-        version: crate::document::VERSION,
-        circuit: id,
-        constraints: Digest::from_bytes(key.r1cs().digest()),
-        verifying_key: hex::encode(key.verifying_key().to_bytes()),
-        provenance: Provenance::Development,
-    }
 }
 
 /// A department from its folder, and the bearer token of its own system.

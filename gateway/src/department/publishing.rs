@@ -1,9 +1,12 @@
 //! What a department publishes: services, roots, circuits, approvals.
 
 use chain::document::Document;
-use chain::entry::Content;
-use chain::identifier::EntryId;
+use chain::entry::{Content, Kind};
+use chain::identifier::{DepartmentId, EntryId};
+use chain::ledger::SubmitError;
+use chain::rules::RuleError;
 use circuits::Fr;
+use circuits::statement::CircuitId;
 use crypto::Digest;
 use thiserror::Error;
 
@@ -11,7 +14,7 @@ use super::{Department, Internal};
 use crate::document::service::{Service, ServiceError};
 use crate::document::{CircuitDocument, circuit::CircuitDocumentError};
 use crate::import::Row;
-use crate::records::{Changed, Dataset};
+use crate::records::{Changed, Dataset, RecordsError};
 
 /// Why something is not published.
 #[derive(Debug, Error)]
@@ -26,6 +29,14 @@ pub enum PublishError {
     /// The circuit document does not hold.
     #[error("circuit: {0}")]
     Circuit(#[from] CircuitDocumentError),
+    /// The dataset exists with another schema.
+    #[error(
+        "service: dataset {dataset:?} has records under another schema; publish it under another name"
+    )]
+    OtherSchema {
+        /// The dataset.
+        dataset: String,
+    },
     /// The circuit document's constraints are not those of this build.
     #[error("circuit: its constraints {named} are not this build's {ours}")]
     OtherConstraints {
@@ -40,9 +51,58 @@ pub enum PublishError {
     /// The document is too long for the chain.
     #[error(transparent)]
     Document(#[from] chain::document::DocumentError),
+    /// The chain's rules refuse the entry.
+    #[error(transparent)]
+    Rule(RuleError),
     /// Our own side failed.
     #[error(transparent)]
-    Internal(#[from] Internal),
+    Internal(Internal),
+}
+
+impl From<Internal> for PublishError {
+    fn from(error: Internal) -> Self {
+        match error {
+            // What an operator publishes may well be against a rule, which then is the operator's error.
+            Internal::Submit(SubmitError::Refused(rule)) => Self::Rule(rule),
+            error => Self::Internal(error),
+        }
+    }
+}
+
+impl PublishError {
+    /// The stable name of the failure; a broken rule's and a document's is its own.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Service(_) => "service-invalid",
+            Self::OtherIssuer => "service-issuer",
+            Self::OtherSchema { .. } => "service-schema",
+            Self::Circuit(_) => "circuit-invalid",
+            Self::OtherConstraints { .. } => "circuit-constraints",
+            Self::Unreadable(_) => "circuit-unreadable",
+            Self::Document(error) => error.code(),
+            Self::Rule(error) => error.code(),
+            Self::Internal(_) => "internal",
+        }
+    }
+}
+
+/// An entry that departments approve, as it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proposal {
+    /// The entry.
+    pub entry: EntryId,
+    /// Its kind.
+    pub kind: Kind,
+    /// Who put it forward.
+    pub author: DepartmentId,
+    /// Digest of its document.
+    pub document: Digest,
+    /// What it is about: a department's id, a circuit's name.
+    pub about: Option<String>,
+    /// Who approved it.
+    pub approvals: Vec<DepartmentId>,
+    /// Whether that was enough.
+    pub approved: bool,
 }
 
 impl Department {
@@ -55,7 +115,12 @@ impl Department {
         if service.issuer != self.id {
             return Err(PublishError::OtherIssuer);
         }
-        self.records().create(&service.dataset, &service.schema).map_err(Internal::from)?;
+        match self.records().create(&service.dataset, &service.schema) {
+            Err(RecordsError::OtherSchema { dataset, .. }) => {
+                return Err(PublishError::OtherSchema { dataset });
+            }
+            created => created.map_err(Internal::from)?,
+        };
         let document = Document::new(service)?;
         let replaces = self.service_entry(&service.dataset).await?;
         let content = Content::Service { document: *document.digest(), replaces };
@@ -78,7 +143,7 @@ impl Department {
     }
 
     /// Publishes every root that is stored and not published.
-    pub(super) async fn publish_roots(&self) -> Result<(), Internal> {
+    pub(crate) async fn publish_roots(&self) -> Result<(), Internal> {
         let _changing = self.changing.lock().await;
         for service in self.services().await? {
             let dataset = self.records().dataset(&service.dataset)?;
@@ -105,6 +170,90 @@ impl Department {
             self.append(Content::Records { root, service, previous }, None).await?;
         }
         Ok(())
+    }
+
+    /// Puts a department's document forward for approval.
+    ///
+    /// # Errors
+    /// [`PublishError`]
+    pub async fn propose_department(
+        &self,
+        department: &chain::department::Department,
+    ) -> Result<EntryId, PublishError> {
+        let document = Document::new(department)?;
+        let replaces = {
+            let replica = self.chain();
+            let mut members = replica.state().members();
+            members.find(|it| it.department.id == department.id).and_then(|member| member.entry)
+        };
+        let content = Content::Department { document: *document.digest(), replaces };
+        Ok(self.append(content, Some(document)).await.map_err(Internal::from)?)
+    }
+
+    /// Everything that departments approve, the undecided first.
+    ///
+    /// # Errors
+    /// [`Internal`]
+    pub async fn proposals(&self) -> Result<Vec<Proposal>, Internal> {
+        let replica = self.chain();
+        let mut proposals = Vec::new();
+        for (entry, ballot) in replica.state().ballots() {
+            let about = match ballot.kind() {
+                Kind::Department => {
+                    let found: Option<chain::department::Department> =
+                        self.document(ballot.document).await?;
+                    found.map(|it| format!("{} at {}", it.id, it.url))
+                }
+                Kind::Circuit => {
+                    let found: Option<CircuitDocument> = self.document(ballot.document).await?;
+                    found.map(|it| it.circuit.to_string())
+                }
+                _ => None,
+            };
+            let mut approvals: Vec<_> = ballot.approvals().copied().collect();
+            approvals.sort_unstable();
+            proposals.push(Proposal {
+                entry: *entry,
+                kind: ballot.kind(),
+                author: ballot.author,
+                document: ballot.document,
+                about,
+                approvals,
+                approved: ballot.approved.is_some(),
+            });
+        }
+        proposals.sort_by_key(|it| (it.approved, it.entry));
+        Ok(proposals)
+    }
+
+    /// Puts this gateway's own keys forward, as the development keys that they are, and approves them;
+    /// what stands on the chain already is left as it is.
+    ///
+    /// # Errors
+    /// [`PublishError`]
+    pub async fn propose_own_circuits(&self) -> Result<Vec<EntryId>, PublishError> {
+        let mut entries = Vec::new();
+        for circuit in CircuitId::ALL {
+            let Some(key) = self.shared.proving_keys.get(&circuit) else { continue };
+            let document = CircuitDocument::development(circuit, key);
+            let digest = document.digest();
+            let proposed = {
+                let replica = self.chain();
+                let ballots = replica.state().ballots();
+                let mut ours = ballots.filter(|(_, it)| it.document == digest);
+                ours.next()
+                    .map(|(entry, ballot)| (*entry, ballot.approvals().any(|it| *it == self.id)))
+            };
+            let (entry, approved) = match proposed {
+                Some(found) => found,
+                None => (self.propose_circuit(&document).await?, false),
+            };
+            if !approved {
+                self.approve(entry).await?;
+            }
+            entries.push(entry);
+        }
+        Ok(entries)
     }
 
     /// Puts a circuit's key forward for approval.

@@ -1,6 +1,6 @@
 //! The circuit document: which key proves which relation, and where the key comes from.
 
-use circuits::groth16::{KeyId, VerifyingKey};
+use circuits::groth16::{KeyId, ProvingKey, VerifyingKey};
 use circuits::statement::CircuitId;
 use crypto::{Digest, canonical};
 use serde::{Deserialize, Serialize};
@@ -36,6 +36,19 @@ pub enum Provenance {
         /// SHA-256 of each transcript.
         transcripts: Vec<Digest>,
     },
+}
+
+impl CircuitDocument {
+    /// The document that puts a **development** key forward.
+    pub fn development(circuit: CircuitId, key: &ProvingKey) -> Self {
+        Self {
+            version: VERSION,
+            circuit,
+            constraints: Digest::from_bytes(key.r1cs().digest()),
+            verifying_key: hex::encode(key.verifying_key().to_bytes()),
+            provenance: Provenance::Development,
+        }
+    }
 }
 
 /// Why a circuit document is refused.

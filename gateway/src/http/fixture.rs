@@ -1,6 +1,7 @@
 //! A gateway with two departments, small enough to read, for the surfaces' tests.
 
 mod department;
+mod operating;
 
 pub(super) use department::{CHUNK, DOWNLOAD_CHUNKS, Department, Notices};
 

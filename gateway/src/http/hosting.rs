@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::citizen::CitizenApi;
 use super::limits::Limits;
+use super::local::operating::OperatingApi;
 use super::local::{LocalApi, Tokens};
 use super::peer::PeerApi;
 use super::problem::Problem;
@@ -16,7 +17,7 @@ use super::public::PublicApi;
 /// away, and a request's time may be over.
 pub trait Hosting: Send + Sync + 'static {
     /// A hosted department.
-    type Department: LocalApi + PeerApi + CitizenApi;
+    type Department: LocalApi + OperatingApi + PeerApi + CitizenApi;
     /// What everybody is told.
     type Public: PublicApi;
 

@@ -2,6 +2,7 @@
 //!
 //! Authenticated by a bearer token (RFC 6750), which belongs to one department.
 
+pub mod operating;
 mod token;
 
 pub use token::{Tokens, token_digest};
@@ -367,6 +368,7 @@ pub(super) fn routes<H: Hosting>() -> Router<Site<H>> {
         .route("/v1/enrolments", post(enrol::<H>))
         .route("/v1/payloads", get(payloads::<H>))
         .route("/v1/payloads/{id}", get(payload::<H>))
+        .merge(operating::routes())
 }
 
 /// Routes whose bodies stream as long as they move.

@@ -1,5 +1,7 @@
 //! The client of a department's own systems: the local surface from the other end.
 
+mod operating;
+
 use std::fmt;
 use std::time::Duration;
 

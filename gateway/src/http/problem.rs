@@ -28,6 +28,7 @@ use crate::department::asking::AskError;
 use crate::department::enrolment::EnrolError;
 use crate::department::payloads::SendPayloadError;
 use crate::department::peer::PeerError;
+use crate::department::publishing::PublishError;
 use crate::payload::PayloadError;
 use crate::prover::ProverError;
 
@@ -293,6 +294,15 @@ impl From<PeerError> for Problem {
         match error {
             PeerError::Internal(error) => error.into(),
             PeerError::Request(error) => error.into(),
+            error => Self::new(error.code(), &error),
+        }
+    }
+}
+
+impl From<PublishError> for Problem {
+    fn from(error: PublishError) -> Self {
+        match error {
+            PublishError::Internal(error) => error.into(),
             error => Self::new(error.code(), &error),
         }
     }

@@ -22,12 +22,14 @@ use super::{NOW, network, schema};
 use crate::department::asking::Offer;
 use crate::document::key_card::{ConsentKey, KeyCard};
 use crate::document::request::Nonce;
+use crate::document::service::Service;
 use crate::document::{CheckedRequest, Request, VERSION};
 use crate::http::citizen::{
     CardTaken, CitizenApi, CitizenNonceUse, Consent, ConsentKeyBytes, ConsentSignatureBytes,
     KeyEnrolment, OfferTaken, PastExchange, Pending, Progress, Refusal, VerifiedCitizen,
     Withdrawal,
 };
+use crate::http::local::operating::{Approval, OperatingApi, Proposal, Published};
 use crate::http::local::{
     Ask, Asked, EnrolmentCode, Idempotency, LocalApi, PayloadReceived, PayloadSent, Received,
     SubjectText, Tokens,
@@ -222,6 +224,31 @@ impl CitizenApi for Office {
 /// No department's system, gateway or reader calls here.
 fn nobody<T>() -> Result<T, Problem> {
     Err(Problem::new("not-found", "only citizens are served"))
+}
+
+impl OperatingApi for Office {
+    async fn publish_service(&self, _: Service) -> Result<Published, Problem> {
+        nobody()
+    }
+
+    async fn propose_department(
+        &self,
+        _: chain::department::Department,
+    ) -> Result<Published, Problem> {
+        nobody()
+    }
+
+    async fn propose_circuits(&self) -> Result<Vec<Published>, Problem> {
+        nobody()
+    }
+
+    async fn proposals(&self) -> Result<Vec<Proposal>, Problem> {
+        nobody()
+    }
+
+    async fn approve(&self, _: Approval) -> Result<Published, Problem> {
+        nobody()
+    }
 }
 
 impl LocalApi for Office {

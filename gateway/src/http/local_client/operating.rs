@@ -1,0 +1,51 @@
+//! What an operator does through a gateway, from the other end.
+
+use serde_json::Value as Json;
+
+use super::{Called, LocalClient};
+use crate::http::local::operating::{Approval, Proposal, Published};
+
+impl LocalClient {
+    /// Publishes a service document.
+    ///
+    /// # Errors
+    /// [`LocalClientError`](super::LocalClientError)
+    pub async fn publish_service(&self, service: &Json) -> Called<Published> {
+        self.call(self.posting("/v1/services", service)?).await
+    }
+
+    /// Puts a department's document forward and approves it.
+    ///
+    /// # Errors
+    /// [`LocalClientError`](super::LocalClientError)
+    pub async fn propose_department(
+        &self,
+        department: &chain::department::Department,
+    ) -> Called<Published> {
+        self.call(self.posting("/v1/proposals/departments", department)?).await
+    }
+
+    /// Puts the gateway's own proving keys forward and approves them.
+    ///
+    /// # Errors
+    /// [`LocalClientError`](super::LocalClientError)
+    pub async fn propose_circuits(&self) -> Called<Vec<Published>> {
+        self.call(self.posting("/v1/proposals/circuits", &Json::Null)?).await
+    }
+
+    /// Everything that departments approve, the undecided first.
+    ///
+    /// # Errors
+    /// [`LocalClientError`](super::LocalClientError)
+    pub async fn proposals(&self) -> Called<Vec<Proposal>> {
+        self.get("/v1/proposals").await
+    }
+
+    /// Approves an entry.
+    ///
+    /// # Errors
+    /// [`LocalClientError`](super::LocalClientError)
+    pub async fn approve(&self, approval: Approval) -> Called<Published> {
+        self.call(self.posting("/v1/approvals", &approval)?).await
+    }
+}
