@@ -1,0 +1,111 @@
+//! One process at a time works on a gateway's folder.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, Read as _, Seek as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use super::FileError;
+
+/// The longest lock file that is read, in bytes.
+const MAX_BYTES: u64 = 4_096;
+
+/// The folder is this process's until this is dropped, or the process ends however it ends.
+#[derive(Debug)]
+pub struct Lock {
+    path: PathBuf,
+    file: File,
+}
+
+/// Who works on a folder.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Holder {
+    /// The process; unknown for the moment between taking the folder and saying so.
+    pub process: Option<u32>,
+    /// Where its gateway is reached by commands on this machine, once it listens.
+    pub address: Option<String>,
+}
+
+/// Why a folder is not this process's.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum LockError {
+    /// Another process has it.
+    #[error("{}: {} works on this folder; stop it first, or let it do the work", path.display(), named(.holder))]
+    Held {
+        /// The lock file.
+        path: PathBuf,
+        /// Who has it.
+        holder: Holder,
+    },
+    /// The lock file cannot be made or written.
+    #[error(transparent)]
+    File(#[from] FileError),
+}
+
+fn named(holder: &Holder) -> String {
+    holder.process.map_or("another process".to_owned(), |process| format!("process {process}"))
+}
+
+impl Lock {
+    pub(super) fn take(path: &Path) -> Result<Self, LockError> {
+        let file = open(path).map_err(FileError::at(path))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let holder = read(&file).unwrap_or_default();
+                return Err(LockError::Held { path: path.to_owned(), holder });
+            }
+            Err(TryLockError::Error(error)) => return Err(FileError::at(path)(error).into()),
+        }
+        let lock = Self { path: path.to_owned(), file };
+        lock.write(&Holder { process: Some(std::process::id()), address: None })?;
+        Ok(lock)
+    }
+
+    /// Says where the gateway of this process is reached.
+    ///
+    /// # Errors
+    /// [`FileError`]
+    pub fn listening(&self, address: String) -> Result<(), FileError> {
+        self.write(&Holder { process: Some(std::process::id()), address: Some(address) })
+    }
+
+    fn write(&self, holder: &Holder) -> Result<(), FileError> {
+        let text = serde_json::to_vec(holder).expect("numbers and texts have a JSON form");
+        let mut file = &self.file;
+        let written = file.set_len(0).and_then(|()| file.rewind());
+        written.and_then(|()| file.write_all(&text)).map_err(FileError::at(&self.path))
+    }
+}
+
+impl Holder {
+    pub(super) fn of(path: &Path) -> Result<Option<Self>, FileError> {
+        let file = match File::open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(FileError::at(path)(error)),
+        };
+        match file.try_lock_shared() {
+            Ok(()) => Ok(None),
+            Err(TryLockError::WouldBlock) => Ok(Some(read(&file).unwrap_or_default())),
+            Err(TryLockError::Error(error)) => Err(FileError::at(path)(error)),
+        }
+    }
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
+}
+
+/// What the holder wrote; nothing, while it writes.
+fn read(mut file: &File) -> Option<Holder> {
+    let mut bytes = Vec::new();
+    file.rewind().ok()?;
+    file.take(MAX_BYTES).read_to_end(&mut bytes).ok()?;
+    serde_json::from_slice(&bytes).ok()
+}
