@@ -1,29 +1,71 @@
 //! The command line.
 
+mod approve;
 mod audit;
 mod circuits;
 mod consent;
 mod demo;
+mod enrolment;
 pub mod exit;
+mod failure;
+mod init;
+mod operator;
+mod request;
+mod serve;
+mod service;
 
 use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
+use tracing::level_filters::LevelFilter;
 
 use self::exit::Exit;
+use self::failure::Failure;
+use crate::folder::Folder;
+use crate::log::{self, Format};
 
 /// A gateway through which departments prove attributes of citizen records to each other.
 #[derive(Debug, Parser)]
-#[command(name = "proofgate", version)]
+#[command(
+    name = "proofgate",
+    version,
+    after_help = "Exit status: 0 done, 64 bad usage, 65 bad data or refused, 66 a file is missing, 69 a \
+    gateway is not available, 71 the system refused something, 73 a file cannot be made, 75 try again \
+    later, 77 permissions, 78 bad configuration."
+)]
 struct Arguments {
+    /// The gateway's folder; the current one if this is not given. Of `demo`: the new folder to keep.
+    #[arg(long, global = true, value_name = "DIR")]
+    dir: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Make a gateway's folder: keys, configuration, a new network or a place in an existing one.
+    #[command(
+        after_help = "Example: proofgate --dir tax init --department tax --listen 127.0.0.1:8081 --registrar\n\
+        Example: proofgate --dir welfare init --department welfare --listen 127.0.0.1:8082 \
+        --genesis tax/genesis.json --follow http://127.0.0.1:8081"
+    )]
+    Init(init::Arguments),
+    /// Run the gateway until Ctrl-C.
+    #[command(after_help = "Example: proofgate --dir tax serve")]
+    Serve,
+    /// Approve what another department put on the chain, or let another department join.
+    #[command(after_help = "Example: proofgate --dir tax approve welfare/welfare/department.json")]
+    Approve(approve::Arguments),
+    /// Say what may be asked of a dataset, by whom and for what.
+    #[command(subcommand)]
+    Service(service::Step),
+    /// Ask other departments, and see what became of it.
+    Request(request::Arguments),
+    /// Make the one-time code with which a citizen enrols a consent key; for registrars.
+    #[command(after_help = "Example: proofgate --dir registry enrolment-code < subject.txt")]
+    EnrolmentCode(enrolment::Arguments),
     /// Play the main job on 2,000 sample citizens of four departments, and audit what it left.
     #[command(after_help = "Example: proofgate demo --dir ./network --exit --json > facts.json")]
     Demo(demo::Arguments),
@@ -46,19 +88,23 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Show the circuits of this build.
-    #[command(after_help = "Example: proofgate circuits --json")]
-    Circuits {
-        /// Print them as JSON on standard output.
-        #[arg(long)]
-        json: bool,
-    },
+    /// The circuits of this build, and this gateway's keys to them.
+    #[command(subcommand)]
+    Circuits(circuits::Step),
     /// The citizen's wallet: see who asks what, consent or refuse, withdraw.
     ///
     /// Exit status: 0 done, 1 declined at the terminal, 64 bad usage, 65 bad data or refused,
     /// 66 a file is missing, 69 a gateway is not available, 77 others can look into the wallet.
     #[command(after_help = "Example: proofgate consent --wallet ~/wallet list")]
     Consent(consent::Arguments),
+    /// Print a script that completes this command line in a shell.
+    #[command(
+        after_help = "Example: proofgate completions bash > ~/.local/share/bash-completion/completions/proofgate"
+    )]
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
 }
 
 /// Prints on standard output; a reader that went away is no error.
@@ -76,22 +122,77 @@ pub fn main() -> ExitCode {
             return if error.use_stderr() { Exit::Usage.into() } else { ExitCode::SUCCESS };
         }
     };
-    let outcome = match arguments.command {
-        Command::Demo(arguments) => demo::run(arguments),
+    let Arguments { dir, command } = arguments;
+    let folder = || Folder::new(dir.clone().unwrap_or_else(|| PathBuf::from(".")));
+    let outcome = match command {
+        Command::Demo(arguments) => demo::run(dir, arguments).map_err(failed),
+        Command::Init(arguments) => init::run(&folder(), arguments),
+        Command::Serve => block_on(serve::run(&folder())),
+        Command::Approve(arguments) => operate(approve::run(&folder(), arguments)),
+        Command::Service(step) => operate(service::run(&folder(), step)),
+        Command::Request(arguments) => operate(request::run(&folder(), arguments)),
+        Command::EnrolmentCode(arguments) => operate(enrolment::run(&folder(), arguments)),
         Command::Audit { genesis, chain, checkpoint, json } => {
-            audit::run(&genesis, &chain, &checkpoint, json)
+            audit::run(&genesis, &chain, &checkpoint, json).map_err(failed)
         }
-        Command::Circuits { json } => {
-            circuits::run(json);
+        Command::Circuits(circuits::Step::List { json }) => {
+            circuits::list(json);
             Ok(())
         }
+        Command::Circuits(circuits::Step::Propose { department, json }) => {
+            operate(circuits::propose(&folder(), department, json))
+        }
         Command::Consent(arguments) => return consent::run(arguments),
+        Command::Completions { shell } => {
+            let (mut command, name) = (Arguments::command(), "proofgate");
+            clap_complete::generate(shell, &mut command, name, &mut io::stdout());
+            Ok(())
+        }
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
-        Err(message) => {
+        Err(Failure { exit, message }) => {
             eprintln!("proofgate: {message}");
-            Exit::Failed.into()
+            exit.into()
         }
+    }
+}
+
+fn failed(message: String) -> Failure {
+    Failure::new(Exit::Failed, message)
+}
+
+/// Runs a command that works through a gateway; if it opens one, that logs only what should not be.
+fn operate(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    log::init(Format::Text, LevelFilter::ERROR)?;
+    block_on(command)
+}
+
+fn block_on(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Runtime::new().map_err(|error| {
+        Failure::new(Exit::OsErr, format_args!("cannot start the runtime: {error}"))
+    })?;
+    runtime.block_on(command)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_command_that_does_something_shows_an_example() {
+        fn check(command: &clap::Command, path: &str) {
+            let path = format!("{path} {}", command.get_name());
+            let mut below =
+                command.get_subcommands().filter(|it| it.get_name() != "help").peekable();
+            if below.peek().is_none() {
+                let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+                assert!(help.contains("Example: proofgate "), "{path}");
+            }
+            below.for_each(|it| check(it, &path));
+        }
+        let command = Arguments::command();
+        command.clone().debug_assert();
+        check(&command, "");
     }
 }

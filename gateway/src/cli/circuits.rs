@@ -1,13 +1,63 @@
 //! `proofgate circuits`
 
 use ::circuits::statement::CircuitId;
+use chain::identifier::DepartmentId;
+use clap::Subcommand;
 use crypto::Digest;
 use serde_json::json;
 
-use super::say;
+use super::failure::Failure;
+use super::operator::Operator;
+use super::{approve, say};
+use crate::folder::Folder;
+
+/// Steps of `proofgate circuits`.
+#[derive(Debug, Subcommand)]
+pub(super) enum Step {
+    /// Show the circuits of this build.
+    #[command(after_help = "Example: proofgate circuits list --json")]
+    List {
+        /// Print them as JSON on standard output.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Put this gateway's proving keys forward, and approve them; they prove once more than two thirds of
+    /// the departments have.
+    #[command(after_help = "Example: proofgate --dir tax circuits propose")]
+    Propose {
+        /// The department that puts them forward, where the gateway hosts several.
+        #[arg(long)]
+        department: Option<DepartmentId>,
+        /// Print JSON on standard output.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Puts the gateway's own keys forward.
+pub(super) async fn propose(
+    folder: &Folder,
+    department: Option<DepartmentId>,
+    json: bool,
+) -> Result<(), Failure> {
+    let operator = Operator::at(folder, department).await?;
+    let proposed = async {
+        let entries = operator.client.propose_circuits().await?;
+        let proposals = operator.client.proposals().await?;
+        let ours = |it: &crate::http::local::operating::Proposal| {
+            entries.iter().any(|published| published.entry == it.entry)
+        };
+        let ours: Vec<_> = proposals.into_iter().filter(ours).collect();
+        approve::list(&ours, json);
+        Ok(())
+    }
+    .await;
+    operator.close().await?;
+    proposed
+}
 
 /// Prints the circuits of this build.
-pub(super) fn run(json: bool) {
+pub(super) fn list(json: bool) {
     let circuits = CircuitId::ALL.map(|id| (id, id.r1cs()));
     if json {
         let list: Vec<_> = circuits

@@ -46,6 +46,7 @@ pub(super) struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Step {
     /// Make a wallet with a new consent key.
+    #[command(after_help = "Example: proofgate consent --wallet ~/wallet keygen")]
     Keygen,
     /// Enrol the key at a registrar with the clerk's one-time code.
     #[command(
@@ -72,11 +73,15 @@ enum Step {
         network: Option<NetworkId>,
     },
     /// Show the registrar's card to an issuer, which puts the key into the citizen's records.
+    #[command(
+        after_help = "Example: proofgate consent --wallet ~/wallet present --gateway http://tax.example:8080 --department tax"
+    )]
     Present {
         #[command(flatten)]
         place: Place,
     },
     /// List the questions that wait.
+    #[command(after_help = "Example: proofgate consent --wallet ~/wallet list")]
     List {
         #[command(flatten)]
         places: Places,
@@ -85,6 +90,7 @@ enum Step {
         json: bool,
     },
     /// Show a question, as this wallet reads it from the request document.
+    #[command(after_help = "Example: proofgate consent --wallet ~/wallet show DIGEST")]
     Show {
         /// Digest of the request.
         request: Digest,
@@ -112,6 +118,7 @@ enum Step {
         places: Places,
     },
     /// Refuse a question. The requester learns nothing of it.
+    #[command(after_help = "Example: proofgate consent --wallet ~/wallet refuse DIGEST")]
     Refuse {
         /// Digest of the request.
         request: Digest,
@@ -119,6 +126,7 @@ enum Step {
         places: Places,
     },
     /// Withdraw a consent.
+    #[command(after_help = "Example: proofgate consent --wallet ~/wallet withdraw DIGEST")]
     Withdraw {
         /// Digest of the request.
         request: Digest,
@@ -131,7 +139,8 @@ enum Step {
     },
     /// List what issuers did with the citizen's records, by law too, and check on the chain that the
     /// consents among it can be withdrawn.
-    #[command(after_help = "Exit status 65 if a consent is not on the chain as it was given.")]
+    #[command(after_help = "Exit status 65 if a consent is not on the chain as it was given.\n\n\
+        Example: proofgate consent --wallet ~/wallet history --genesis genesis.json")]
     History {
         #[command(flatten)]
         places: Places,

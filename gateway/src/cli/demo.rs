@@ -3,19 +3,16 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use tokio::signal::unix::{SignalKind, signal};
 use tracing::level_filters::LevelFilter;
 
 use super::say;
+use super::serve::stop;
 use crate::demo::{self, Options};
 use crate::log::{self, Format};
 
 /// Arguments of `proofgate demo`.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// Use this new folder and keep it; without it a temporary folder is used and removed.
-    #[arg(long)]
-    dir: Option<PathBuf>,
     /// Play on the records in this folder: the same CSV and schema files, with other content.
     #[arg(long)]
     data: Option<PathBuf>,
@@ -30,16 +27,16 @@ pub(super) struct Arguments {
     json: bool,
 }
 
-/// Plays the demo, and serves what it left.
-pub(super) fn run(arguments: Arguments) -> Result<(), String> {
+/// Plays the demo in a new folder that is kept, or in a temporary one, and serves what it left.
+pub(super) fn run(dir: Option<PathBuf>, arguments: Arguments) -> Result<(), String> {
     // The narration tells what happens; the log only what should not.
     log::init(Format::Text, LevelFilter::ERROR).map_err(|error| error.to_string())?;
     let runtime = tokio::runtime::Runtime::new()
         .map_err(|error| format!("cannot start the runtime: {error}"))?;
     runtime.block_on(async {
-        let Arguments { dir, data, port, exit, json } = arguments;
+        let Arguments { data, port, exit, json } = arguments;
         let options = Options { folder: dir, data, port };
-        let stop = stop().map_err(|error| format!("cannot listen for signals: {error}"))?;
+        let stop = stop().map_err(|failure| failure.message)?;
         tokio::pin!(stop);
         let played = tokio::select! {
             played = demo::run(&options) => played.map_err(|error| error.to_string())?,
@@ -49,17 +46,5 @@ pub(super) fn run(arguments: Arguments) -> Result<(), String> {
             say(format_args!("{:#}", played.facts));
         }
         if exit { Ok(()) } else { played.serve(stop).await.map_err(|error| error.to_string()) }
-    })
-}
-
-/// Ctrl-C, or what a service manager sends.
-fn stop() -> std::io::Result<impl Future<Output = ()>> {
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    Ok(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
     })
 }

@@ -1,0 +1,91 @@
+//! `proofgate approve`
+
+use std::path::PathBuf;
+
+use chain::identifier::DepartmentId;
+use clap::Args;
+use crypto::Digest;
+
+use super::failure::Failure;
+use super::operator::Operator;
+use super::say;
+use crate::folder::{Folder, read_document};
+use crate::http::local::operating::{Approval, Proposal};
+
+/// Arguments of `proofgate approve`.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// What to approve: an entry's id, or a file with another department's document, which is put on the
+    /// chain and approved. Without it, what waits for approvals is listed.
+    what: Option<String>,
+    /// The department that approves, where the gateway hosts several.
+    #[arg(long)]
+    department: Option<DepartmentId>,
+    /// Print JSON on standard output.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Lists what departments approve, or approves.
+pub(super) async fn run(folder: &Folder, arguments: Arguments) -> Result<(), Failure> {
+    let what = arguments.what.as_deref().map(What::of).transpose()?;
+    let operator = Operator::at(folder, arguments.department).await?;
+    let done = act(&operator, what, arguments.json).await;
+    operator.close().await?;
+    done
+}
+
+/// What is to be approved.
+enum What {
+    Entry(Digest),
+    Department(Box<chain::department::Department>),
+}
+
+impl What {
+    fn of(text: &str) -> Result<Self, Failure> {
+        match text.parse() {
+            Ok(entry) => Ok(Self::Entry(entry)),
+            Err(_) => Ok(Self::Department(Box::new(read_document(&PathBuf::from(text))?))),
+        }
+    }
+}
+
+async fn act(operator: &Operator, what: Option<What>, json: bool) -> Result<(), Failure> {
+    let approved = match what {
+        None => {
+            list(&operator.client.proposals().await?, json);
+            return Ok(());
+        }
+        Some(What::Entry(entry)) => {
+            operator.client.approve(Approval { entry }).await.map(|_| entry)?
+        }
+        Some(What::Department(document)) => {
+            operator.client.propose_department(&document).await?.entry
+        }
+    };
+    let proposals = operator.client.proposals().await?;
+    let now: Vec<_> = proposals.into_iter().filter(|it| it.entry == approved).collect();
+    list(&now, json);
+    Ok(())
+}
+
+/// Prints proposals.
+pub(super) fn list(proposals: &[Proposal], json: bool) {
+    if json {
+        say(serde_json::to_string_pretty(proposals).expect("texts and digests have a JSON form"));
+        return;
+    }
+    if proposals.is_empty() {
+        say("nothing was put forward on this network");
+    }
+    for it in proposals {
+        let state = if it.approved { "approved" } else { "open" };
+        let about = it.about.as_deref().unwrap_or("");
+        let by =
+            if it.approvals.is_empty() { "nobody".to_owned() } else { it.approvals.join(", ") };
+        say(format_args!(
+            "{}  {state:8} {} {about}, put forward by {}, approved by {by}",
+            it.entry, it.kind, it.author
+        ));
+    }
+}

@@ -1,0 +1,130 @@
+//! The gateway that a command works through: the one that runs on the folder, or one that is opened for
+//! the command and closed after it.
+
+use chain::identifier::DepartmentId;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use zeroize::Zeroizing;
+
+use super::exit::Exit;
+use super::failure::Failure;
+use crate::config::Config;
+use crate::folder::{Folder, Holder};
+use crate::http::local_client::LocalClient;
+use crate::http::{BaseUrl, ClientLimits};
+use crate::serving::{Ended, ServeError, Serving};
+
+/// A department's operator at its gateway.
+#[derive(Debug)]
+pub(super) struct Operator {
+    /// The department's way into its gateway.
+    pub(super) client: LocalClient,
+    opened: Option<Opened>,
+}
+
+/// A gateway that runs as long as the command does.
+#[derive(Debug)]
+struct Opened {
+    stop: oneshot::Sender<()>,
+    running: JoinHandle<Result<Ended, ServeError>>,
+}
+
+impl Operator {
+    /// The operator of the folder's department, or of the one that is named where there are several.
+    pub(super) async fn at(
+        folder: &Folder,
+        department: Option<DepartmentId>,
+    ) -> Result<Self, Failure> {
+        let config = folder.config()?;
+        let token = folder.department(&hosted(&config, department)?).token()?;
+        match folder.holder()? {
+            Some(holder) => Self::at_running(&holder, token),
+            None => Self::at_opened(folder, config, token).await,
+        }
+    }
+
+    fn at_running(holder: &Holder, token: Zeroizing<String>) -> Result<Self, Failure> {
+        let address = holder.address.as_deref().and_then(|address| address.parse().ok());
+        let Some(base) = address else {
+            let text = "a gateway has this folder and does not serve yet; try again when it does";
+            return Err(Failure::new(Exit::TempFail, text));
+        };
+        Ok(Self { client: client(base, token), opened: None })
+    }
+
+    async fn at_opened(
+        folder: &Folder,
+        config: Config,
+        token: Zeroizing<String>,
+    ) -> Result<Self, Failure> {
+        let serving = Serving::open(folder, config).await?;
+        if let Some(department) = serving.awaited().first() {
+            return Err(not_admitted(department));
+        }
+        let (stop, stopped) = oneshot::channel::<()>();
+        let (tell, address) = oneshot::channel();
+        let running = tokio::spawn(serving.run(
+            move |base| {
+                // Whoever waited for it is gone, and the command with it.
+                let _: Result<(), BaseUrl> = tell.send(base.clone());
+            },
+            async move {
+                let _: Result<(), oneshot::error::RecvError> = stopped.await;
+            },
+        ));
+        match address.await {
+            Ok(base) => {
+                Ok(Self { client: client(base, token), opened: Some(Opened { stop, running }) })
+            }
+            Err(_) => match running.await {
+                Ok(Err(error)) => Err(error.into()),
+                _ => Err(Failure::new(Exit::Software, "the gateway ended at once")),
+            },
+        }
+    }
+
+    /// Closes what was opened, and waits until it is.
+    pub(super) async fn close(self) -> Result<(), Failure> {
+        let Some(Opened { stop, running }) = self.opened else { return Ok(()) };
+        drop(stop);
+        match running.await {
+            Ok(ended) => Ok(ended.map(|_| ())?),
+            Err(error) => Err(Failure::new(Exit::Software, error)),
+        }
+    }
+}
+
+/// The message for a department that is not on the chain yet.
+pub(super) fn not_admitted(department: &DepartmentId) -> Failure {
+    Failure::new(
+        Exit::TempFail,
+        format_args!(
+            "{department} is not a department of this network yet: give {department}/department.json to \
+             the others, more than two thirds of whom must approve it (proofgate approve)"
+        ),
+    )
+}
+
+fn client(base: BaseUrl, token: Zeroizing<String>) -> LocalClient {
+    LocalClient::new(base, token, ClientLimits::default())
+}
+
+/// The department that is meant.
+fn hosted(config: &Config, named: Option<DepartmentId>) -> Result<DepartmentId, Failure> {
+    let list = || {
+        let names: Vec<_> = config.departments.iter().map(DepartmentId::as_str).collect();
+        names.join(", ")
+    };
+    match (named, config.departments.as_slice()) {
+        (Some(id), hosted) if hosted.contains(&id) => Ok(id),
+        (Some(id), _) => Err(Failure::new(
+            Exit::NoHost,
+            format_args!("this gateway does not host {id}; it hosts {}", list()),
+        )),
+        (None, [id]) => Ok(*id),
+        (None, _) => Err(Failure::new(
+            Exit::Usage,
+            format_args!("this gateway hosts {}: say for which with --department", list()),
+        )),
+    }
+}

@@ -1,0 +1,60 @@
+//! `proofgate serve`
+
+use tokio::signal::unix::{SignalKind, signal};
+use tracing::level_filters::LevelFilter;
+
+use super::exit::Exit;
+use super::failure::Failure;
+use super::say;
+use crate::folder::Folder;
+use crate::log;
+use crate::serving::Serving;
+
+/// Runs the gateway of a folder until Ctrl-C, or what a service manager sends.
+pub(super) async fn run(folder: &Folder) -> Result<(), Failure> {
+    let config = folder.config()?;
+    log::init(config.log, LevelFilter::INFO)?;
+    let stop = stop()?;
+    tokio::pin!(stop);
+    let serving = tokio::select! {
+        opened = Serving::open(folder, config) => opened?,
+        () = &mut stop => return Ok(()),
+    };
+    for department in serving.awaited() {
+        say(format_args!("waiting until {department} is a department of this network"));
+    }
+    tokio::select! {
+        () = serving.admitted() => {}
+        () = &mut stop => return Ok(()),
+    }
+    let network = *serving.shared().genesis.network();
+    let tell = |base: &crate::http::BaseUrl| {
+        say(format_args!("serving on {base}"));
+        tracing::info!(%base, %network, "serving");
+    };
+    let ended = serving.run(tell, &mut stop).await?;
+    if ended.cut > 0 {
+        tracing::warn!(
+            cut = ended.cut,
+            "not all was finished in time; it is taken up after the next start"
+        );
+    }
+    Ok(())
+}
+
+/// Ctrl-C, or what a service manager sends.
+pub(super) fn stop() -> Result<impl Future<Output = ()>, Failure> {
+    let listen = |kind| {
+        signal(kind).map_err(|error| {
+            Failure::new(Exit::OsErr, format_args!("cannot listen for signals: {error}"))
+        })
+    };
+    let (mut interrupt, mut terminate) =
+        (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
+}

@@ -1,0 +1,127 @@
+//! `proofgate service`
+
+use std::path::{Path, PathBuf};
+
+use ::circuits::schema::Schema;
+use chain::identifier::DepartmentId;
+use clap::Subcommand;
+use serde_json::{Value as Json, json};
+
+use super::exit::Exit;
+use super::failure::Failure;
+use super::operator::Operator;
+use super::say;
+use crate::document::service::Service;
+use crate::folder::Folder;
+
+/// Steps of `proofgate service`.
+#[derive(Debug, Subcommand)]
+pub(super) enum Step {
+    /// Print a service document to begin from: with the schema, and with no rule, so that nobody may ask
+    /// anything.
+    #[command(after_help = "Example: proofgate --dir tax service draft --dataset wages \
+        --schema wages.schema.json --registrar tax > service.json")]
+    Draft {
+        /// The dataset's name.
+        #[arg(long)]
+        dataset: String,
+        /// The dataset's schema file.
+        #[arg(long)]
+        schema: PathBuf,
+        /// The department that enrols its citizens' keys.
+        #[arg(long)]
+        registrar: DepartmentId,
+        /// The department, where the gateway hosts several.
+        #[arg(long)]
+        department: Option<DepartmentId>,
+    },
+    /// Check a service document, without publishing it.
+    #[command(after_help = "Example: proofgate service check service.json")]
+    Check {
+        /// The service document.
+        file: PathBuf,
+    },
+    /// Publish a service document: what may be asked of a dataset, by whom, for what.
+    #[command(after_help = "Example: proofgate --dir tax service publish service.json")]
+    Publish {
+        /// The service document.
+        file: PathBuf,
+        /// The department, where the gateway hosts several.
+        #[arg(long)]
+        department: Option<DepartmentId>,
+    },
+}
+
+/// Drafts, checks or publishes a service document.
+pub(super) async fn run(folder: &Folder, step: Step) -> Result<(), Failure> {
+    match step {
+        Step::Draft { dataset, schema, registrar, department } => {
+            let issuer = match department {
+                Some(id) => id,
+                None => match folder.config()?.departments.as_slice() {
+                    [id] => *id,
+                    _ => {
+                        return Err(Failure::new(
+                            Exit::Usage,
+                            "say for which department with --department",
+                        ));
+                    }
+                },
+            };
+            let schema = read_schema(&schema)?;
+            say(format_args!("{:#}", draft(issuer, &dataset, &schema, registrar)));
+            Ok(())
+        }
+        Step::Check { file } => {
+            let service = read(&file)?;
+            say(format_args!(
+                "{}: {} rules for {:?}",
+                file.display(),
+                service.rules.len(),
+                service.dataset
+            ));
+            Ok(())
+        }
+        Step::Publish { file, department } => {
+            read(&file)?;
+            let document = read_json(&file)?;
+            let operator = Operator::at(folder, department).await?;
+            let published = operator.client.publish_service(&document).await;
+            operator.close().await?;
+            say(format_args!("published as entry {}", published?.entry));
+            Ok(())
+        }
+    }
+}
+
+fn draft(issuer: DepartmentId, dataset: &str, schema: &Schema, registrar: DepartmentId) -> Json {
+    json!({
+        "version": crate::document::VERSION, "issuer": issuer, "dataset": dataset, "title": dataset,
+        "schema": schema, "registrar": registrar, "as_of": {"kind": "today"}, "rules": [], "data": {},
+        "budget": {"per_requester": 16, "issuer_wide": 20}
+    })
+}
+
+/// Reads a schema file.
+pub(super) fn read_schema(path: &Path) -> Result<Schema, Failure> {
+    let text = std::fs::read_to_string(path).map_err(Failure::reading(path))?;
+    Schema::parse(&text)
+        .map_err(|error| Failure::new(Exit::DataErr, format_args!("{}: {error}", path.display())))
+}
+
+/// Reads any JSON file.
+pub(super) fn read_json(path: &Path) -> Result<Json, Failure> {
+    let bytes = std::fs::read(path).map_err(Failure::reading(path))?;
+    serde_json::from_slice(&bytes)
+        .map_err(|error| Failure::new(Exit::DataErr, format_args!("{}: {error}", path.display())))
+}
+
+fn read(path: &Path) -> Result<Service, Failure> {
+    let fault = |error: &dyn std::fmt::Display| {
+        Failure::new(Exit::DataErr, format_args!("{}: {error}", path.display()))
+    };
+    let bytes = std::fs::read(path).map_err(Failure::reading(path))?;
+    let service: Service = serde_json::from_slice(&bytes).map_err(|error| fault(&error))?;
+    service.check().map_err(|error| fault(&error))?;
+    Ok(service)
+}

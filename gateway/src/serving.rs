@@ -1,0 +1,214 @@
+//! A gateway of a folder, opened and running.
+//!
+//! Opening checks everything that can be checked before the first request: configuration, permissions,
+//! keys, chain, stores. Whatever fails is named with its file and leaves nothing behind.
+
+mod error;
+mod ledger;
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use chain::identifier::DepartmentId;
+use chain::time::SystemClock;
+use getrandom::SysRng;
+use rand_core::UnwrapErr;
+use tokio::sync::watch;
+
+use crate::config::{Config, LimitsConfig};
+use crate::department::{Department, Shared};
+use crate::exchange::verification::Strictness;
+use crate::folder::{DepartmentFolder, Folder, Lock, Secrets};
+use crate::hosting::{Gateway, HttpPeers, Tenant, WorkerOptions};
+use crate::http::client::PeerClient;
+use crate::http::local::token_digest;
+use crate::http::{BaseUrl, ClientLimits, Limits};
+use crate::payload::PayloadStore;
+use crate::prover::Prover;
+use crate::store::Store;
+
+pub use error::ServeError;
+
+type Peers = HttpPeers<UnwrapErr<SysRng>>;
+
+/// A gateway that is open and not yet serving.
+#[derive(Debug)]
+pub struct Serving {
+    config: Config,
+    shared: Shared,
+    tenants: Vec<Tenant<Peers>>,
+    listener: TcpListener,
+    address: SocketAddr,
+    // The last to be dropped: nobody else may open what is being closed.
+    lock: Lock,
+}
+
+/// How a gateway ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// Connections and steps that were not finished in time. Steps are taken up after the next start.
+    pub cut: usize,
+}
+
+impl Serving {
+    /// Opens the gateway of a folder.
+    ///
+    /// # Errors
+    /// [`ServeError`], naming the file or address at fault.
+    pub async fn open(folder: &Folder, config: Config) -> Result<Self, ServeError> {
+        let lock = folder.lock()?;
+        // What is cheap to check comes first.
+        let genesis = folder.genesis()?;
+        let homes: Vec<_> = config.departments.iter().map(|id| folder.department(id)).collect();
+        let secrets = homes.iter().map(DepartmentFolder::secrets).collect::<Result<Vec<_>, _>>()?;
+        if config.production {
+            return Err(ServeError::DevelopmentKeys);
+        }
+        let listener = listen(config.listen)?;
+        let address = listener.local_addr().map_err(ServeError::listening(config.listen))?;
+        let proving_keys = {
+            let folder = folder.clone();
+            let read = tokio::task::spawn_blocking(move || folder.development_keys());
+            read.await.expect("reading keys does not panic")?
+        };
+        let ledger = ledger::open(folder, &config, &genesis).await?;
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let provers = if config.prover.threads == 0 { cores } else { config.prover.threads };
+        let shared = Shared {
+            genesis,
+            ledger,
+            proving_keys: Arc::new(proving_keys),
+            prover: Prover::new(provers, config.prover.waiting),
+            clock: Arc::new(SystemClock),
+            strictness: Strictness { production: config.production },
+        };
+        let client = PeerClient::new(ClientLimits::default());
+        let mut tenants = Vec::new();
+        for ((id, home), secrets) in config.departments.iter().zip(&homes).zip(secrets) {
+            tenants.push(tenant(*id, home, secrets, &shared, &client)?);
+        }
+        Ok(Self { config, shared, tenants, listener, address, lock })
+    }
+
+    /// Where it listens.
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The network and the chain.
+    pub const fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    /// Departments of the configuration that the chain does not know yet.
+    pub fn awaited(&self) -> Vec<DepartmentId> {
+        let chain = self.shared.ledger.snapshot();
+        let unknown = |id: &&DepartmentId| chain.state().department(id).is_none();
+        self.config.departments.iter().filter(unknown).copied().collect()
+    }
+
+    /// Waits until the chain knows every department of the configuration.
+    pub async fn admitted(&self) {
+        let mut changes = self.shared.ledger.subscribe();
+        while !self.awaited().is_empty() {
+            if changes.changed().await.is_err() {
+                // The ledger has stopped, and nobody will be admitted any more; its health tells why.
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
+    /// Serves until `shutdown`, then finishes what is open. `serving` is called once it answers.
+    ///
+    /// # Errors
+    /// [`ServeError`] if a department cannot be hosted.
+    pub async fn run(
+        self,
+        serving: impl FnOnce(&BaseUrl),
+        shutdown: impl Future<Output = ()> + Send,
+    ) -> Result<Ended, ServeError> {
+        let Self { config, shared, tenants, listener, address, lock } = self;
+        let (gateway, worker) = Gateway::new(&shared, tenants, WorkerOptions::default())?;
+        let base = local_base(address);
+        let listening = tokio::net::TcpListener::from_std(listener);
+        let listening = listening.map_err(ServeError::listening(address))?;
+        let (stop, _) = watch::channel(false);
+        let limits = limits(&config.limits);
+        let served = tokio::spawn(crate::http::serve(
+            listening,
+            Arc::new(gateway),
+            limits,
+            stopped(stop.subscribe()),
+        ));
+        let worked = tokio::spawn(worker.run(stopped(stop.subscribe())));
+        lock.listening(base.to_string())?;
+        serving(&base);
+        shutdown.await;
+        stop.send_replace(true);
+        let served = served.await.expect("the server does not panic");
+        let worked = worked.await.expect("the worker does not panic");
+        drop((shared, lock)); // in this order: nobody may open what is still being closed
+        Ok(Ended { cut: served.cut + worked.cut })
+    }
+}
+
+/// Opens a department's stores.
+fn tenant(
+    id: DepartmentId,
+    home: &DepartmentFolder,
+    secrets: Secrets,
+    shared: &Shared,
+    client: &PeerClient,
+) -> Result<Tenant<Peers>, ServeError> {
+    let Secrets { keys, storage, token } = secrets;
+    let rng = || Box::new(UnwrapErr(SysRng));
+    let store = Arc::new(Store::open(&home.store(), &storage, rng())?);
+    let payloads = PayloadStore::local(&home.payloads())?;
+    let department = Department::new(id, keys, Arc::clone(&store), payloads, shared.clone(), rng());
+    let peers = HttpPeers::new(&department, client.clone(), UnwrapErr(SysRng));
+    let (department, token) = (Arc::new(department), token_digest(&token));
+    Ok(Tenant { department, store, token, peers })
+}
+
+fn listen(address: SocketAddr) -> Result<TcpListener, ServeError> {
+    let listener = TcpListener::bind(address).map_err(ServeError::listening(address))?;
+    listener.set_nonblocking(true).map_err(ServeError::listening(address))?;
+    Ok(listener)
+}
+
+/// Where commands on this machine reach a gateway that listens there.
+fn local_base(address: SocketAddr) -> BaseUrl {
+    let reached = match address {
+        SocketAddr::V4(v4) if v4.ip().is_unspecified() => {
+            SocketAddr::from(([127, 0, 0, 1], v4.port()))
+        }
+        SocketAddr::V6(v6) if v6.ip().is_unspecified() => {
+            SocketAddr::from((std::net::Ipv6Addr::LOCALHOST, v6.port()))
+        }
+        address => address,
+    };
+    format!("http://{reached}").parse().expect("an address and a port make a URL")
+}
+
+/// The limits of a configuration.
+fn limits(config: &LimitsConfig) -> Limits {
+    let default = Limits::default();
+    let seconds = |set: Option<u64>, default| set.map_or(default, Duration::from_secs);
+    Limits {
+        connections: config.connections.unwrap_or(default.connections),
+        requests: config.requests.unwrap_or(default.requests),
+        body_bytes: config.body_bytes.unwrap_or(default.body_bytes),
+        header_time: seconds(config.header_seconds, default.header_time),
+        body_time: seconds(config.body_seconds, default.body_time),
+        request_time: seconds(config.request_seconds, default.request_time),
+        stall_time: seconds(config.stall_seconds, default.stall_time),
+        drain_time: seconds(config.drain_seconds, default.drain_time),
+        ..default
+    }
+}
+
+async fn stopped(mut stop: watch::Receiver<bool>) {
+    // An error means that the sender is gone, and with it the gateway.
+    let _: Result<_, watch::error::RecvError> = stop.wait_for(|stop| *stop).await;
+}

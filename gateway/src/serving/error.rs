@@ -1,0 +1,65 @@
+//! Why a gateway does not run.
+
+use std::io;
+use std::net::SocketAddr;
+
+use thiserror::Error;
+
+use crate::folder::{FileError, GenesisFileError, LockError, ProvingKeyError};
+use crate::hosting::HostError;
+use crate::key_file::KeyFileError;
+use crate::payload::PayloadError;
+use crate::store::StoreError;
+
+/// Why a gateway does not run.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ServeError {
+    /// Another process works on the folder.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// A file cannot be read or written.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The genesis file is not used.
+    #[error(transparent)]
+    Genesis(#[from] GenesisFileError),
+    /// A key file is not used.
+    #[error(transparent)]
+    Key(#[from] KeyFileError),
+    /// A proving key is not used.
+    #[error(transparent)]
+    ProvingKey(#[from] ProvingKeyError),
+    /// The only keys there are were made by one party.
+    #[error(
+        "the proving keys of this gateway are development keys, which production mode refuses; \
+         `production = false` in proofgate.toml runs on them"
+    )]
+    DevelopmentKeys,
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}: {error}; `listen` in proofgate.toml says where")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the operating system said.
+        error: io::Error,
+    },
+    /// The copy of the chain does not open.
+    #[error("the chain: {0} [{code}]", code = .0.code())]
+    Chain(#[from] chain::ledger::OpenLedgerError),
+    /// A department's store does not open.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A department's payloads do not open.
+    #[error(transparent)]
+    Payloads(#[from] PayloadError),
+    /// A department cannot be hosted.
+    #[error(transparent)]
+    Host(#[from] HostError),
+}
+
+impl ServeError {
+    pub(super) fn listening(address: SocketAddr) -> impl FnOnce(io::Error) -> Self + use<> {
+        move |error| Self::Listen { address, error }
+    }
+}
