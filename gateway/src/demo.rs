@@ -80,6 +80,15 @@ pub enum DemoError {
     /// The genesis facts do not hold.
     #[error(transparent)]
     Genesis(#[from] chain::genesis::GenesisError),
+    /// A file could not be made.
+    #[error(transparent)]
+    File(#[from] crate::folder::FileError),
+    /// A department's folder could not be made.
+    #[error(transparent)]
+    Create(#[from] crate::folder::CreateError),
+    /// Another process works on the folder.
+    #[error(transparent)]
+    Lock(#[from] crate::folder::LockError),
     /// A key file could not be made or read.
     #[error(transparent)]
     KeyFile(#[from] crate::key_file::KeyFileError),
@@ -172,7 +181,8 @@ pub async fn run(options: &Options) -> Result<Played, DemoError> {
     let mut report = Report::new();
     // Before anything is made, so that bad data leaves nothing behind.
     let datasets = sample::read_all(options.data.as_deref())?;
-    let founded = Founded::new(&folder, &base, &mut report)?;
+    let listen = listener.local_addr().map_err(DemoError::Listen)?;
+    let founded = Founded::new(&folder, listen, &base, &mut report)?;
     let network = Network::open(&founded, &listener)?;
     network.approve_circuits(&mut report).await?;
     network.import(&datasets, &mut report).await?;
@@ -196,7 +206,7 @@ impl Played {
         let base = network::address(&self.listener)?;
         eprintln!(
             "\n== Serving on {base} until Ctrl-C; the network is in {}",
-            self.founded.folder().display()
+            self.founded.folder.root().display()
         );
         eprintln!("   {base}/checkpoint   {base}/genesis.json   {base}/v1/circuits");
         shutdown.await;
@@ -227,7 +237,7 @@ fn count(network: &Network, report: &mut Report) -> Result<(), DemoError> {
 /// of a folder that was rewritten.
 fn audit(founded: &Founded, report: &mut Report) -> Result<(), DemoError> {
     report.chapter("Offline audit: the chain folder against the genesis file, nothing else");
-    let (path, chain) = (founded.genesis_file(), founded.chain_folder());
+    let (path, chain) = (founded.folder.genesis_file(), founded.folder.chain());
     let genesis = Arc::new(read_genesis(&path)?);
     let audited =
         report.timed("audit", || chain::audit::audit_folder(Arc::clone(&genesis), &chain, &[]))?;

@@ -13,6 +13,7 @@ mod lock;
 mod proving;
 
 use std::io;
+use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -23,7 +24,7 @@ use crypto::SigningKey;
 use rand_core::CryptoRng;
 use thiserror::Error;
 
-use crate::config::{Config, ConfigError};
+use crate::config::{ChainRole, Config, ConfigError, template};
 use crate::key_file::{self, KeyFileError};
 
 pub use department::{CreateError, DepartmentFolder, DocumentError, Secrets, read_document};
@@ -153,6 +154,27 @@ impl Folder {
     /// [`GenesisFileError`]
     pub fn genesis(&self) -> Result<Arc<Genesis>, GenesisFileError> {
         read_genesis(&self.genesis_file())
+    }
+
+    /// Writes the genesis file, which must not be there yet.
+    ///
+    /// # Errors
+    /// [`FileError`]
+    pub fn write_genesis(&self, genesis: &Genesis) -> Result<(), FileError> {
+        write_new(&self.genesis_file(), genesis.as_bytes())
+    }
+
+    /// Writes a commented configuration with the defaults, which must not be there yet.
+    ///
+    /// # Errors
+    /// [`FileError`]
+    pub fn write_config(
+        &self,
+        departments: &[DepartmentId],
+        listen: SocketAddr,
+        chain: &ChainRole,
+    ) -> Result<(), FileError> {
+        write_new(&self.config_file(), template(departments, listen, chain).as_bytes())
     }
 
     /// Makes the key that this gateway certifies blocks with.

@@ -1,13 +1,7 @@
-//! Founding a network: every key, the genesis file and the circuits' development keys, in a new folder.
-//!
-//! ```text
-//! genesis.json   validator.key   chain/
-//! tax/   signing.key  envelope.key  storage.key  local.token  store/  payloads/      (and so on)
-//! wallets/
-//! ```
+//! Founding a network: a gateway's folder for four departments, and a folder for wallets in it.
 
 use std::collections::HashMap;
-use std::os::unix::fs::DirBuilderExt as _;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -16,8 +10,7 @@ use chain::genesis::{GENESIS_FORMAT, Genesis, NetworkFacts, SubjectIdentifier};
 use chain::validators::Validator;
 use circuits::groth16::{self, ProvingKey};
 use circuits::statement::CircuitId;
-use crypto::envelope::RecipientKey;
-use crypto::{Digest, Secret, SigningKey};
+use crypto::{Digest, SigningKey};
 use getrandom::SysRng;
 use indicatif::ProgressBar;
 use rand_core::{Rng as _, UnwrapErr};
@@ -25,121 +18,60 @@ use rand_core::{Rng as _, UnwrapErr};
 use super::DemoError;
 use super::report::Report;
 use super::sample::{REGISTRY, SAMPLES, Sample};
+use crate::config::ChainRole;
 use crate::department::Keys;
+use crate::folder::{Folder, make};
 use crate::http::BaseUrl;
-use crate::key_file::{self, KeyFileError};
 
 /// The validator's id on the network.
 pub(super) const VALIDATOR: &str = "gateway";
-const GENESIS_FILE: &str = "genesis.json";
-const CHAIN_FOLDER: &str = "chain";
 const WALLETS_FOLDER: &str = "wallets";
-const VALIDATOR_KEY: &str = "validator.key";
-const SIGNING_KEY: &str = "signing.key";
-const ENVELOPE_KEY: &str = "envelope.key";
-const STORAGE_KEY: &str = "storage.key";
-const LOCAL_TOKEN: &str = "local.token";
 
 /// A network that was founded and is not running.
 #[derive(Debug)]
 pub(super) struct Founded {
-    folder: PathBuf,
+    pub(super) folder: Folder,
     pub(super) genesis: Arc<Genesis>,
     pub(super) proving_keys: Arc<HashMap<CircuitId, ProvingKey>>,
 }
 
-/// A department's secrets, read from its folder.
-pub(super) struct Secrets {
-    pub(super) keys: Keys,
-    pub(super) storage: Secret<32>,
-    pub(super) token: Secret<32>,
-}
-
 impl Founded {
-    /// Founds a network in a new folder, whose gateway is at `base`.
+    /// Founds a network in a new folder, whose gateway listens there.
     pub(super) fn new(
-        folder: &Path,
+        root: &Path,
+        listen: SocketAddr,
         base: &BaseUrl,
         report: &mut Report,
     ) -> Result<Self, DemoError> {
         report.chapter("A network of four departments");
-        make_empty(folder)?;
+        make_empty(root)?;
+        let folder = Folder::new(root);
         let rng = &mut UnwrapErr(SysRng);
-        let validator = SigningKey::from_seed(&key_file::create(&folder.join(VALIDATOR_KEY), rng)?);
+        let validator = folder.create_validator_key(rng)?;
         let mut documents = Vec::new();
         for sample in &SAMPLES {
-            let home = folder.join(sample.id);
-            make(&home)?;
-            for file in [SIGNING_KEY, ENVELOPE_KEY, STORAGE_KEY, LOCAL_TOKEN] {
-                key_file::create(&home.join(file), rng)?;
-            }
-            documents.push(document(sample, &secrets(&home)?.keys, base)?);
+            let home = folder.department(&valid(sample.id));
+            let keys = home.create(rng)?.keys;
+            let document = document(sample, &keys, base)?;
+            home.write_document(&document)?;
+            documents.push(document);
             report.say(format_args!("{} ({}) at {base}", sample.name, sample.id));
         }
-        make(&folder.join(WALLETS_FOLDER))?;
+        make(&root.join(WALLETS_FOLDER))?;
         let genesis = Arc::new(genesis(documents, &validator, rng)?);
-        let path = folder.join(GENESIS_FILE);
-        std::fs::write(&path, genesis.as_bytes())
-            .map_err(|error| DemoError::Folder { path, error })?;
+        folder.write_genesis(&genesis)?;
         report.say(format_args!("network {}", genesis.network()));
         let proving_keys = Arc::new(development_keys(report));
-        Ok(Self { folder: folder.to_owned(), genesis, proving_keys })
-    }
-
-    /// Where everything is.
-    pub(super) fn folder(&self) -> &Path {
-        &self.folder
-    }
-
-    /// The genesis file.
-    pub(super) fn genesis_file(&self) -> PathBuf {
-        self.folder.join(GENESIS_FILE)
-    }
-
-    /// The chain's folder.
-    pub(super) fn chain_folder(&self) -> PathBuf {
-        self.folder.join(CHAIN_FOLDER)
+        folder.write_development_keys(&proving_keys)?;
+        let hosted: Vec<_> = SAMPLES.iter().map(|sample| valid(sample.id)).collect();
+        folder.write_config(&hosted, listen, &ChainRole::Validator(valid(VALIDATOR)))?;
+        Ok(Self { folder, genesis, proving_keys })
     }
 
     /// Where a citizen's wallet is.
     pub(super) fn wallet_folder(&self, name: &str) -> PathBuf {
-        self.folder.join(WALLETS_FOLDER).join(name)
+        self.folder.root().join(WALLETS_FOLDER).join(name)
     }
-
-    /// Where a department keeps what is its own.
-    pub(super) fn home(&self, sample: &Sample) -> PathBuf {
-        self.folder.join(sample.id)
-    }
-
-    /// A department's secrets.
-    pub(super) fn secrets(&self, sample: &Sample) -> Result<Secrets, KeyFileError> {
-        secrets(&self.home(sample))
-    }
-
-    /// The validator's key.
-    pub(super) fn validator_key(&self) -> Result<SigningKey, KeyFileError> {
-        Ok(SigningKey::from_seed(&key_file::read(&self.folder.join(VALIDATOR_KEY))?))
-    }
-}
-
-fn secrets(home: &Path) -> Result<Secrets, KeyFileError> {
-    Ok(Secrets {
-        keys: Keys {
-            signing: SigningKey::from_seed(&key_file::read(&home.join(SIGNING_KEY))?),
-            recipient: RecipientKey::from_seed(key_file::read(&home.join(ENVELOPE_KEY))?),
-        },
-        storage: key_file::read(&home.join(STORAGE_KEY))?,
-        token: key_file::read(&home.join(LOCAL_TOKEN))?,
-    })
-}
-
-/// Makes a folder that nobody else can look into.
-fn make(folder: &Path) -> Result<(), DemoError> {
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(folder)
-        .map_err(|error| DemoError::Folder { path: folder.to_owned(), error })
 }
 
 fn make_empty(folder: &Path) -> Result<(), DemoError> {

@@ -24,6 +24,7 @@ use super::{DemoError, outcome};
 use crate::department::{Department, Shared};
 use crate::document::CircuitDocument;
 use crate::exchange::verification::Strictness;
+use crate::folder::{Lock, Secrets};
 use crate::hosting::{Gateway, HttpPeers, Tenant, WorkerOptions};
 use crate::http::client::PeerClient;
 use crate::http::local::{Asked, AskedStatus, token_digest};
@@ -48,16 +49,19 @@ pub(super) struct Network {
     shutdown: watch::Sender<bool>,
     /// Each ends with the number of what it had to cut.
     tasks: Vec<JoinHandle<usize>>,
+    /// Commands on the folder work through this network.
+    _lock: Lock,
 }
 
 impl Network {
     /// Opens the departments of a network and serves them.
     pub(super) fn open(founded: &Founded, listener: &TcpListener) -> Result<Self, DemoError> {
+        let lock = founded.folder.lock()?;
         let ledger = LocalLedger::open(LocalLedgerOptions::new(
-            founded.chain_folder(),
+            founded.folder.chain(),
             Arc::clone(&founded.genesis),
             VALIDATOR.parse().expect("it is a slug"),
-            founded.validator_key()?,
+            founded.folder.validator_key()?,
         ))?;
         let provers = std::thread::available_parallelism().map_or(1, usize::from);
         let shared = Shared {
@@ -93,7 +97,9 @@ impl Network {
         });
         let serving = tokio::spawn(async move { serving.await.cut });
         let working = tokio::spawn(async move { working.await.cut });
-        Ok(Self { shared, provers, gateway, systems, shutdown, tasks: vec![serving, working] })
+        lock.listening(base.to_string())?;
+        let tasks = vec![serving, working];
+        Ok(Self { shared, provers, gateway, systems, shutdown, tasks, _lock: lock })
     }
 
     /// A department, as its operator has it.
@@ -237,16 +243,14 @@ fn tenant(
     shared: &Shared,
     client: &PeerClient,
 ) -> Result<(Tenant<Wire>, Zeroizing<String>), DemoError> {
-    let secrets = founded.secrets(sample)?;
-    let home = founded.home(sample);
-    let rng = || Box::new(UnwrapErr(SysRng));
-    let store = Arc::new(Store::open(&home.join("store"), &secrets.storage, rng())?);
-    let payloads = PayloadStore::local(&home.join("payloads"))?;
     let id = sample.id.parse().expect("the demo's names are well formed");
-    let department =
-        Department::new(id, secrets.keys, Arc::clone(&store), payloads, shared.clone(), rng());
+    let home = founded.folder.department(&id);
+    let Secrets { keys, storage, token: bearer } = home.secrets()?;
+    let rng = || Box::new(UnwrapErr(SysRng));
+    let store = Arc::new(Store::open(&home.store(), &storage, rng())?);
+    let payloads = PayloadStore::local(&home.payloads())?;
+    let department = Department::new(id, keys, Arc::clone(&store), payloads, shared.clone(), rng());
     let peers = Wire::new(HttpPeers::new(&department, client.clone(), UnwrapErr(SysRng)));
-    let bearer = Zeroizing::new(hex::encode(secrets.token.expose()));
     let token = token_digest(&bearer);
     let department = Arc::new(department);
     Ok((Tenant { department, store, token, peers }, bearer))

@@ -18,8 +18,8 @@ use rand_core::CryptoRng;
 use thiserror::Error;
 
 use super::department::CreateError;
-use super::{CONFIG_FILE, FileError, Folder, make, write_new};
-use crate::config::{ChainRole, template};
+use super::{CONFIG_FILE, FileError, Folder, make};
+use crate::config::ChainRole;
 use crate::http::BaseUrl;
 use crate::key_file::KeyFileError;
 
@@ -188,10 +188,9 @@ impl Folder {
                 (Arc::clone(genesis), ChainRole::Follower(follow.clone()))
             }
         };
-        write_new(&self.genesis_file(), genesis.as_bytes())?;
+        self.write_genesis(&genesis)?;
         self.write_development_keys(development_keys)?;
-        let config = template(&[plan.department], plan.listen, &role);
-        write_new(&self.config_file(), config.as_bytes())?;
+        self.write_config(&[plan.department], plan.listen, &role)?;
         Ok(Initialized { genesis, document })
     }
 
