@@ -172,7 +172,10 @@ fn block_on(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Fa
     let runtime = tokio::runtime::Runtime::new().map_err(|error| {
         Failure::new(Exit::OsErr, format_args!("cannot start the runtime: {error}"))
     })?;
-    runtime.block_on(command)
+    let done = runtime.block_on(command);
+    // A gateway that was open for a moment may still be reading its proving keys.
+    runtime.shutdown_background();
+    done
 }
 
 #[cfg(test)]

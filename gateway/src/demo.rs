@@ -184,7 +184,7 @@ pub async fn run(options: &Options) -> Result<Played, DemoError> {
     let listen = listener.local_addr().map_err(DemoError::Listen)?;
     let founded = Founded::new(&folder, listen, &base, &mut report)?;
     let network = Network::open(&founded, &listener)?;
-    network.approve_circuits(&mut report).await?;
+    network.approve_circuits(&founded.proving_keys, &mut report).await?;
     network.import(&datasets, &mut report).await?;
     Play::run(&founded, &network, &base, &datasets, &mut report).await?;
     count(&network, &mut report)?;

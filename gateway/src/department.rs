@@ -25,7 +25,7 @@ use chain::ledger::{Ledger, ReadError, Submission, SubmitError};
 use chain::replica::Replica;
 use chain::time::Clock;
 use circuits::encoding::Date;
-use circuits::groth16::{KeyId, ProvingKey};
+use circuits::groth16::KeyId;
 use circuits::statement::CircuitId;
 use crypto::envelope::{
     Expected, Message, Name, Opened, PayloadId, RecipientKey, RecipientPublicKey, Route, SealError,
@@ -41,6 +41,7 @@ use crate::exchange::verification::Strictness;
 use crate::measure;
 use crate::payload::{PayloadError, PayloadStore};
 use crate::prover::{Prover, ProverError};
+use crate::proving_keys::ProvingKeys;
 use crate::records::{Records, RecordsError};
 use crate::store::{Batch, Store, StoreError};
 
@@ -133,7 +134,7 @@ pub struct Shared {
     /// The chain.
     pub ledger: Arc<dyn Ledger>,
     /// The proving keys.
-    pub proving_keys: Arc<HashMap<CircuitId, ProvingKey>>,
+    pub proving_keys: ProvingKeys,
     /// The prover.
     pub prover: Prover,
     /// The time.
@@ -178,6 +179,9 @@ pub enum Internal {
     /// The chain could not be read.
     #[error(transparent)]
     Chain(#[from] ReadError),
+    /// The gateway has no proving keys.
+    #[error("this gateway has no proving key of {0}")]
+    NoProvingKey(CircuitId),
     /// The prover did not run.
     #[error(transparent)]
     Prover(#[from] ProverError),

@@ -19,6 +19,7 @@ pub mod nonces;
 pub mod payload;
 pub mod policy;
 pub mod prover;
+pub mod proving_keys;
 pub mod records;
 pub mod serving;
 pub mod store;

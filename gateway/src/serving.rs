@@ -15,17 +15,19 @@ use chain::time::SystemClock;
 use getrandom::SysRng;
 use rand_core::UnwrapErr;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 use crate::config::{Config, LimitsConfig};
 use crate::department::{Department, Shared};
 use crate::exchange::verification::Strictness;
-use crate::folder::{DepartmentFolder, Folder, Lock, Secrets};
+use crate::folder::{DepartmentFolder, Folder, Lock, ProvingKeyError, Secrets};
 use crate::hosting::{Gateway, HttpPeers, Tenant, WorkerOptions};
 use crate::http::client::PeerClient;
 use crate::http::local::token_digest;
 use crate::http::{BaseUrl, ClientLimits, Limits};
 use crate::payload::PayloadStore;
 use crate::prover::Prover;
+use crate::proving_keys::ProvingKeys;
 use crate::store::Store;
 
 pub use error::ServeError;
@@ -38,6 +40,8 @@ pub struct Serving {
     config: Config,
     shared: Shared,
     tenants: Vec<Tenant<Peers>>,
+    /// Reads the proving keys.
+    keys: JoinHandle<Result<(), ProvingKeyError>>,
     listener: TcpListener,
     address: SocketAddr,
     // The last to be dropped: nobody else may open what is being closed.
@@ -67,18 +71,18 @@ impl Serving {
         }
         let listener = listen(config.listen)?;
         let address = listener.local_addr().map_err(ServeError::listening(config.listen))?;
-        let proving_keys = {
+        let (loading, proving_keys) = ProvingKeys::loading();
+        let keys = tokio::task::spawn_blocking({
             let folder = folder.clone();
-            let read = tokio::task::spawn_blocking(move || folder.development_keys());
-            read.await.expect("reading keys does not panic")?
-        };
+            move || folder.development_keys().map(|keys| loading.done(Arc::new(keys)))
+        });
         let ledger = ledger::open(folder, &config, &genesis).await?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let provers = if config.prover.threads == 0 { cores } else { config.prover.threads };
         let shared = Shared {
             genesis,
             ledger,
-            proving_keys: Arc::new(proving_keys),
+            proving_keys,
             prover: Prover::new(provers, config.prover.waiting),
             clock: Arc::new(SystemClock),
             strictness: Strictness { production: config.production },
@@ -88,7 +92,7 @@ impl Serving {
         for ((id, home), secrets) in config.departments.iter().zip(&homes).zip(secrets) {
             tenants.push(tenant(*id, home, secrets, &shared, &client)?);
         }
-        Ok(Self { config, shared, tenants, listener, address, lock })
+        Ok(Self { config, shared, tenants, keys, listener, address, lock })
     }
 
     /// Where it listens.
@@ -128,7 +132,7 @@ impl Serving {
         serving: impl FnOnce(&BaseUrl),
         shutdown: impl Future<Output = ()> + Send,
     ) -> Result<Ended, ServeError> {
-        let Self { config, shared, tenants, listener, address, lock } = self;
+        let Self { config, shared, tenants, keys, listener, address, lock } = self;
         let (gateway, worker) = Gateway::new(&shared, tenants, WorkerOptions::default())?;
         let base = local_base(address);
         let listening = tokio::net::TcpListener::from_std(listener);
@@ -144,12 +148,23 @@ impl Serving {
         let worked = tokio::spawn(worker.run(stopped(stop.subscribe())));
         lock.listening(base.to_string())?;
         serving(&base);
-        shutdown.await;
+        let unusable = tokio::select! {
+            () = shutdown => None,
+            error = unusable(keys) => Some(error),
+        };
         stop.send_replace(true);
         let served = served.await.expect("the server does not panic");
         let worked = worked.await.expect("the worker does not panic");
         drop((shared, lock)); // in this order: nobody may open what is still being closed
-        Ok(Ended { cut: served.cut + worked.cut })
+        unusable.map_or(Ok(Ended { cut: served.cut + worked.cut }), |error| Err(error.into()))
+    }
+}
+
+/// Comes to an end only if the proving keys cannot be used.
+async fn unusable(keys: JoinHandle<Result<(), ProvingKeyError>>) -> ProvingKeyError {
+    match keys.await.expect("reading keys does not panic") {
+        Ok(()) => std::future::pending().await,
+        Err(error) => error,
     }
 }
 

@@ -1,12 +1,13 @@
 //! The running network: one gateway that hosts four departments behind one address.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::TcpListener;
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use chain::ledger::{LocalLedger, LocalLedgerOptions};
 use chain::time::SystemClock;
+use circuits::groth16::ProvingKey;
 use circuits::statement::CircuitId;
 use getrandom::SysRng;
 use indicatif::ProgressBar;
@@ -32,6 +33,7 @@ use crate::http::local_client::LocalClient;
 use crate::http::{BaseUrl, ClientLimits, Limits};
 use crate::payload::PayloadStore;
 use crate::prover::Prover;
+use crate::proving_keys::ProvingKeys;
 use crate::store::Store;
 
 /// Waiting places of the prover.
@@ -67,7 +69,7 @@ impl Network {
         let shared = Shared {
             genesis: Arc::clone(&founded.genesis),
             ledger: Arc::new(ledger),
-            proving_keys: Arc::clone(&founded.proving_keys),
+            proving_keys: ProvingKeys::loaded(Arc::clone(&founded.proving_keys)),
             prover: Prover::new(provers, PROVER_QUEUE),
             clock: Arc::new(SystemClock),
             strictness: Strictness { production: false },
@@ -134,10 +136,14 @@ impl Network {
     }
 
     /// One department puts the keys forward, all approve.
-    pub(super) async fn approve_circuits(&self, report: &mut Report) -> Result<(), DemoError> {
+    pub(super) async fn approve_circuits(
+        &self,
+        keys: &HashMap<CircuitId, ProvingKey>,
+        report: &mut Report,
+    ) -> Result<(), DemoError> {
         report.chapter("The departments approve the circuits' keys");
         for id in CircuitId::ALL {
-            let key = &self.shared.proving_keys[&id];
+            let key = &keys[&id];
             let document = CircuitDocument::development(id, key);
             let entry = self.department(TAX).propose_circuit(&document).await?;
             for sample in &SAMPLES {

@@ -233,8 +233,9 @@ impl Department {
     /// [`PublishError`]
     pub async fn propose_own_circuits(&self) -> Result<Vec<EntryId>, PublishError> {
         let mut entries = Vec::new();
+        let keys = self.shared.proving_keys.wait().await.unwrap_or_default();
         for circuit in CircuitId::ALL {
-            let Some(key) = self.shared.proving_keys.get(&circuit) else { continue };
+            let Some(key) = keys.get(&circuit) else { continue };
             let document = CircuitDocument::development(circuit, key);
             let digest = document.digest();
             let proposed = {

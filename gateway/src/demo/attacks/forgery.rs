@@ -34,7 +34,7 @@ async fn forged(play: &Play<'_>, held: &Held, own_key: bool) -> Result<Answer, D
     }
     let (statement, witness) =
         proving::pseudonymous_statement(&request, &record, standing.path, standing.root, signature);
-    let key = &play.network.shared.proving_keys[&CircuitId::PseudonymousV1];
+    let key = &play.founded.proving_keys[&CircuitId::PseudonymousV1];
     let rng = &mut groth16::rng_from_seed([9; 32]);
     let proof = tokio::task::block_in_place(|| {
         groth16::prove_without_satisfaction_check(key, Circuit::new(statement, witness), rng)

@@ -122,20 +122,20 @@ impl Department {
         let standing = self.standing(&dataset, &record, exchange.request().request())?;
         let request = Arc::clone(exchange.request());
         let ground = exchange.state().ground.clone();
-        let keys = Arc::clone(&self.shared.proving_keys);
+        let circuit = request.request().circuit;
+        let keys = self.shared.proving_keys.wait().await;
+        let keys = keys.ok_or(Internal::NoProvingKey(circuit))?;
         let mut seed = [0; 32];
         self.random(|rng| rng.fill_bytes(&mut seed));
         let proven = self
             .shared
             .prover
             .run(move || {
-                let key = keys
-                    .get(&request.request().circuit)
-                    .ok_or_else(|| Internal::Damaged("no proving key".to_owned()))?;
+                let key = keys.get(&circuit).ok_or(Internal::NoProvingKey(circuit))?;
                 let mut rng = groth16::rng_from_seed(seed);
                 let start = Instant::now();
                 let proven = proving::prove(&request, &record, standing, &ground, key, &mut rng);
-                measure::since_of(start, measure::PROVE, request.request().circuit.name());
+                measure::since_of(start, measure::PROVE, circuit.name());
                 Ok::<_, Internal>(proven)
             })
             .await??;

@@ -10,7 +10,7 @@ use chain::ledger::{LocalLedger, LocalLedgerOptions};
 use chain::time::Timestamp;
 use chain::validators::Validator;
 use circuits::eddsa::PrivateKey;
-use circuits::groth16;
+use circuits::groth16::{self, ProvingKey};
 use circuits::schema::Schema;
 use crypto::Secret;
 use getrandom::SysRng;
@@ -24,6 +24,7 @@ use crate::document::circuit::Provenance;
 use crate::document::key_card::{ConsentKey, SignedKeyCard};
 use crate::document::service::Service;
 use crate::import;
+use crate::proving_keys::ProvingKeys;
 use crate::subject::Subject;
 
 /// The data's "today", at noon.
@@ -196,7 +197,7 @@ impl Network {
         let shared = Shared {
             genesis,
             ledger: Arc::new(LocalLedger::open(options).unwrap()),
-            proving_keys: proving_keys(),
+            proving_keys: ProvingKeys::loaded(proving_keys()),
             prover: Prover::new(2, 64),
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
             strictness: Strictness { production: false },
