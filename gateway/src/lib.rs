@@ -1,6 +1,7 @@
 //! proofgate's HTTP gateway and command line.
 
 pub mod budget;
+pub mod bundle;
 pub mod chain_view;
 pub mod cli;
 pub mod config;

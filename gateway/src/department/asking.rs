@@ -1,5 +1,6 @@
 //! The requester's side: writing a question, sending it, verifying the answer.
 
+mod bundling;
 mod ground;
 mod idempotency;
 mod offer;
@@ -20,7 +21,7 @@ use super::{Department, Internal, PeerMessage, PeerPath, PeerReply, Peers, Unrea
 use crate::document::key_card::{KeyCardError, SignedKeyCard};
 use crate::document::request::{Nonce, RequestError};
 use crate::document::service::Service;
-use crate::document::{CheckedRequest, Request, VERSION};
+use crate::document::{Answer, CheckedRequest, Request, VERSION};
 use crate::exchange::requester::{Draft, Lapsed, Recorded, Sent, Status, Verified};
 use crate::exchange::verification::{Refusal, VerifiedAnswer};
 use crate::exchange::{Exchange, RequestMessage};
@@ -170,6 +171,9 @@ pub(super) struct AskedRow {
     entry: Option<EntryId>,
     /// The entries that the verified answer rests on.
     receipts: Vec<EntryId>,
+    /// The verified answer, for the bundle.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    answer: Option<Answer>,
     stage: Stage,
 }
 
@@ -273,6 +277,7 @@ impl Department {
             card,
             entry: None,
             receipts: Vec::new(),
+            answer: None,
             stage: Stage::Draft,
         };
         let mut batch = Batch::default();

@@ -1,3 +1,4 @@
+mod bundles;
 mod duties;
 mod ends;
 mod faulty;

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use chain::identifier::{DepartmentId, EntryId};
 use chain::time::Timestamp;
-use crypto::Digest;
+use crypto::{Digest, canonical};
 
 use super::{AskedRow, Stage, receipts};
 use crate::chain_view::ChainView;
@@ -57,7 +57,10 @@ impl Department {
         };
         let exchange = Exchange::restore(request, entry, state);
         let (stage, outcome) = match exchange.answered(outcome, self.now()) {
-            Ok(exchange) => (Stage::Verified(exchange.state().clone()), Ok(())),
+            Ok(exchange) => {
+                row.answer = canonical::from_slice(plaintext).ok(); // it verified, so it is one
+                (Stage::Verified(exchange.state().clone()), Ok(()))
+            }
             Err((exchange, refusal)) => (Stage::Sent(exchange.state().clone()), Err(refusal)),
         };
         (row.stage, row.receipts) = (stage, receipts);

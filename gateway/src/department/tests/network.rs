@@ -134,7 +134,7 @@ pub(crate) fn id(name: &str) -> DepartmentId {
     name.parse().unwrap()
 }
 
-fn seed(name: &str, purpose: u8) -> Secret<32> {
+pub(crate) fn seed(name: &str, purpose: u8) -> Secret<32> {
     let digest = Digest::labelled("test", &[name.as_bytes(), &[purpose]]);
     Secret::new(*digest.as_bytes())
 }
@@ -146,7 +146,7 @@ fn keys(name: &str) -> Keys {
     }
 }
 
-fn document(name: &str) -> chain::department::Department {
+pub(crate) fn document(name: &str) -> chain::department::Department {
     let keys = keys(name);
     let registrar = name == "civil-registry";
     chain::department::Department {
@@ -159,7 +159,7 @@ fn document(name: &str) -> chain::department::Department {
     }
 }
 
-const DEPARTMENTS: [&str; 3] = ["civil-registry", "tax", "welfare"];
+pub(crate) const DEPARTMENTS: [&str; 3] = ["civil-registry", "tax", "welfare"];
 
 impl Network {
     /// Departments without records, services or keys on the chain.
@@ -212,7 +212,7 @@ impl Network {
     /// Approved circuits, a registry and a tax office with the first 60 citizens, their services.
     pub(crate) async fn new(grace_seconds: u32) -> Self {
         let network = Self::bare(grace_seconds);
-        network.approve_circuits().await;
+        network.approve_circuits(&DEPARTMENTS).await;
         network.publish("civil-registry", registry_service()).await;
         network.publish("tax", tax_service()).await;
         network
@@ -245,17 +245,21 @@ impl Network {
         &self.peers.departments[&id(name)]
     }
 
-    async fn approve_circuits(&self) {
+    /// Puts the circuits on the chain, with the approvals of these departments.
+    pub(crate) async fn approve_circuits(&self, by: &[&str]) -> Vec<EntryId> {
+        let mut entries = Vec::new();
         for circuit in CircuitId::ALL {
             let entry =
                 self.department("tax").propose_circuit(&circuit_document(circuit)).await.unwrap();
-            for name in DEPARTMENTS {
+            for name in by {
                 self.department(name).approve(entry).await.unwrap();
             }
+            entries.push(entry);
         }
+        entries
     }
 
-    async fn publish(&self, name: &str, json: Json) {
+    pub(crate) async fn publish(&self, name: &str, json: Json) {
         let service: Service = serde_json::from_value(json).unwrap();
         let department = self.department(name);
         department.publish_service(&service).await.unwrap();
@@ -343,7 +347,7 @@ pub(crate) fn tax_service() -> Json {
     crate::document::service::tests::tax_service_json()
 }
 
-fn registry_service() -> Json {
+pub(crate) fn registry_service() -> Json {
     json!({
         "version": 1, "issuer": "civil-registry", "dataset": "residents", "title": "Residents",
         "schema": schema(include_str!("../../../data/civil_registry.schema.json")),
