@@ -18,6 +18,9 @@ pub(super) struct Arguments {
     /// What to approve: an entry's id, or a file with another department's document, which is put on the
     /// chain and approved. Without it, what waits for approvals is listed.
     what: Option<String>,
+    /// Approve everything that is put forward and open.
+    #[arg(long, conflicts_with = "what")]
+    all: bool,
     /// The department that approves, where the gateway hosts several.
     #[arg(long)]
     department: Option<DepartmentId>,
@@ -28,7 +31,10 @@ pub(super) struct Arguments {
 
 /// Lists what departments approve, or approves.
 pub(super) async fn run(folder: &Folder, arguments: Arguments) -> Result<(), Failure> {
-    let what = arguments.what.as_deref().map(What::of).transpose()?;
+    let what = match arguments.what.as_deref() {
+        Some(text) => Some(What::of(text)?),
+        None => arguments.all.then_some(What::All),
+    };
     let operator = Operator::at(folder, arguments.department).await?;
     let done = act(&operator, what, arguments.json).await;
     operator.close().await?;
@@ -37,6 +43,7 @@ pub(super) async fn run(folder: &Folder, arguments: Arguments) -> Result<(), Fai
 
 /// What is to be approved.
 enum What {
+    All,
     Entry(Digest),
     Department(Box<chain::department::Department>),
 }
@@ -51,20 +58,28 @@ impl What {
 }
 
 async fn act(operator: &Operator, what: Option<What>, json: bool) -> Result<(), Failure> {
+    let client = &operator.client;
     let approved = match what {
         None => {
-            list(&operator.client.proposals().await?, json);
+            list(&client.proposals().await?, json);
             return Ok(());
         }
+        Some(What::All) => {
+            let open: Vec<_> =
+                client.proposals().await?.into_iter().filter(|it| !it.approved).collect();
+            for proposal in &open {
+                client.approve(Approval { entry: proposal.entry }).await?;
+            }
+            open.into_iter().map(|it| it.entry).collect()
+        }
         Some(What::Entry(entry)) => {
-            operator.client.approve(Approval { entry }).await.map(|_| entry)?
+            client.approve(Approval { entry }).await?;
+            vec![entry]
         }
-        Some(What::Department(document)) => {
-            operator.client.propose_department(&document).await?.entry
-        }
+        Some(What::Department(document)) => vec![client.propose_department(&document).await?.entry],
     };
-    let proposals = operator.client.proposals().await?;
-    let now: Vec<_> = proposals.into_iter().filter(|it| it.entry == approved).collect();
+    let proposals = client.proposals().await?;
+    let now: Vec<_> = proposals.into_iter().filter(|it| approved.contains(&it.entry)).collect();
     list(&now, json);
     Ok(())
 }
