@@ -70,6 +70,14 @@ impl Position {
         Self { level: 0, index }
     }
 
+    /// The node at `index` of `level`, if the tree has it.
+    pub const fn new(level: u8, index: u32) -> Option<Self> {
+        if level > ROOT_LEVEL || (index as u64) >> (LEVEL_BITS * (ROOT_LEVEL - level) as u32) != 0 {
+            return None;
+        }
+        Some(Self { level, index })
+    }
+
     /// 0 for a leaf, [`LEVELS`] for the root.
     pub const fn level(self) -> u8 {
         self.level
@@ -160,10 +168,34 @@ pub fn update_many<S: NodeStore>(
     if leaves.is_empty() {
         return Ok(Update { writes: Vec::new(), root: root(store)? });
     }
-    let mut writes: Vec<_> =
-        leaves.iter().map(|(index, leaf)| (Position::leaf(*index), leaf.element())).collect();
+    let leaves = leaves.iter().map(|(index, leaf)| (Position::leaf(*index), leaf.element()));
+    let writes = climb(store, leaves.collect(), ROOT_LEVEL)?;
+    let root = writes.last().expect("there are leaves, so the climb ends with the root").1;
+    Ok(Update { writes, root })
+}
+
+/// Hashes each node above any of `nodes`, up to level `top`, once.
+///
+/// `nodes` are of one level, in the order of their indices, each once. Returns them and the nodes above
+/// them, level by level. Subtrees that share no node below `top` can so be hashed apart from each
+/// other, and what is above them afterwards.
+///
+/// # Errors
+/// If the store fails.
+///
+/// # Panics
+/// If `nodes` are of several levels or out of order.
+pub fn climb<S: NodeStore>(
+    store: &S,
+    nodes: Vec<(Position, Fr)>,
+    top: u8,
+) -> Result<Vec<(Position, Fr)>, S::Error> {
+    let mut writes = nodes;
+    let Some(&(Position { level: bottom, .. }, _)) = writes.first() else { return Ok(writes) };
+    let ordered = writes.is_sorted_by(|(left, _), (right, _)| left < right);
+    assert!(ordered && writes.iter().all(|(at, _)| at.level == bottom), "nodes of one level");
     let mut below = 0..writes.len();
-    for level in 1..=ROOT_LEVEL {
+    for level in bottom + 1..=top.min(ROOT_LEVEL) {
         let mut next = below.start;
         while next < below.end {
             let parent = writes[next].0.index >> LEVEL_BITS;
@@ -186,8 +218,7 @@ pub fn update_many<S: NodeStore>(
         }
         below = below.end..writes.len();
     }
-    let root = writes.last().expect("the loop above ends with the root").1;
-    Ok(Update { writes, root })
+    Ok(writes)
 }
 
 /// The path from the leaf at `index` to the root.

@@ -68,6 +68,49 @@ fn expected_index(index: u32, level: u8) -> u32 {
 }
 
 #[test]
+fn subtrees_hashed_apart_make_the_same_tree() {
+    let old: BTreeMap<_, _> = (0..300).map(|i| (i, record(u64::from(i) + 1))).collect();
+    let mut store = Memory::new();
+    apply(&mut store, |store| update_many(store, &old));
+    // In two subtrees of 64 leaves that have old ones, and in one that has none.
+    let changed: BTreeMap<_, _> =
+        [3, 4, 63, 200, 201, 5_000].map(|i| (i, record(1_000_000 + u64::from(i)))).into();
+    let whole = update_many(&store, &changed).unwrap();
+    let mut tops = Vec::new();
+    let mut apart = Vec::new();
+    for subtree in [0, 3, 78] {
+        let leaves = changed.range(subtree * 64..(subtree + 1) * 64);
+        let leaves = leaves.map(|(index, leaf)| (Position::leaf(*index), leaf.element()));
+        let mut writes = climb(&store, leaves.collect(), 3).unwrap();
+        tops.push(*writes.last().unwrap());
+        assert_eq!(tops.last().unwrap().0, Position::new(3, subtree).unwrap());
+        writes.pop();
+        apart.extend(writes);
+    }
+    apart.extend(climb(&store, tops, 16).unwrap());
+    apart.sort_by_key(|(position, _)| *position);
+    assert_eq!(apart, whole.writes, "each node once, and the same");
+    assert_eq!(climb(&store, Vec::new(), 16), Ok(Vec::new()));
+}
+
+#[test]
+#[should_panic(expected = "nodes of one level")]
+fn a_climb_begins_on_one_level() {
+    let mixed = vec![(Position::leaf(0), Fr::ONE), (Position::new(1, 1).unwrap(), Fr::ONE)];
+    climb(&Memory::new(), mixed, 16).unwrap();
+}
+
+#[test]
+fn a_position_is_one_of_the_tree() {
+    assert_eq!(Position::new(16, 0), Some(Position::ROOT));
+    assert_eq!(Position::new(0, u32::MAX), Some(Position::leaf(u32::MAX)));
+    assert_eq!(Position::new(15, 3).map(Position::index), Some(3));
+    for (level, index) in [(16, 1), (17, 0), (15, 4), (1, 1 << 30)] {
+        assert_eq!(Position::new(level, index), None);
+    }
+}
+
+#[test]
 fn a_batch_hashes_each_touched_node_once() {
     let leaves: BTreeMap<_, _> = (0..2000).map(|i| (i, record(u64::from(i) + 1))).collect();
     let batch = update_many(&BTreeMap::new(), &leaves).unwrap();
