@@ -85,10 +85,14 @@ impl Cast {
     }
 }
 
-/// A citizen number that nobody on record has.
+/// A citizen number that nobody on record has, though somebody could.
 fn unknown(datasets: &Datasets) -> Result<Subject, DemoError> {
     (999_999_999_000..=999_999_999_999_i64)
         .rev()
+        .filter(|number| {
+            let mut keys = datasets.values().map(|records| &records.schema.fields()[0]);
+            keys.all(|field| field.parse_text(&number.to_string()).is_ok())
+        })
         .filter_map(|number| Subject::try_from(number).ok())
         .find(|subject| datasets.values().all(|records| records.of(subject).is_none()))
         .ok_or_else(|| nobody("who is not on record"))

@@ -8,7 +8,7 @@ mod receipts;
 mod verifying;
 
 use chain::identifier::{DepartmentId, EntryId};
-use circuits::encoding::Date;
+use circuits::encoding::{Date, ValueError};
 use circuits::query::{Mode, Query, QueryError};
 use circuits::statement::CircuitId;
 use crypto::envelope::Message;
@@ -107,6 +107,9 @@ pub enum AskError {
         /// The dataset.
         dataset: String,
     },
+    /// The citizen's number is not one that the dataset can hold. Does not repeat it.
+    #[error("subject: {0}")]
+    Subject(ValueError),
     /// The query is not one of the dataset's schema.
     #[error("query: {0}")]
     Query(#[from] QueryError),
@@ -149,6 +152,7 @@ impl AskError {
     pub fn code(&self) -> &str {
         match self {
             Self::UnknownDataset { .. } => "dataset-unknown",
+            Self::Subject(_) => "subject",
             Self::Query(_) => "request-query",
             Self::Request(error) => error.code(),
             Self::NoKeyCard { .. } => "key-card-missing",
@@ -244,6 +248,10 @@ impl Department {
         peers: &impl Peers,
     ) -> Result<Digest, AskError> {
         let (service_entry, service) = self.find_service(&ask).await?;
+        if let Some(subject) = ask.subject {
+            // A number that nobody has would become an entry on the chain, and then silence.
+            check_subject(subject, &service).map_err(AskError::Subject)?;
+        }
         let (basis, card) = self.ground(&ask, &service, peers).await?;
         let query = Query::parse(&ask.query, &service.schema, ask.as_of)?;
         let created = self.now();
@@ -442,6 +450,11 @@ impl Department {
         self.asked_changed.send_replace(());
         Ok(())
     }
+}
+
+/// Whether a record of the dataset can be about this citizen.
+fn check_subject(subject: Subject, service: &Service) -> Result<(), ValueError> {
+    service.schema.fields()[0].parse_text(&String::from(subject)).map(|_| ())
 }
 
 /// The digest that names a request, before it is checked.

@@ -17,6 +17,7 @@ use faulty::Faulty;
 use network::*;
 pub(crate) use network::{CURTIS, Citizen, Direct, Network, circuit_document, proving_keys};
 use serde_json::{Value as Json, json};
+use std::sync::atomic::Ordering;
 
 fn ask(change: impl FnOnce(&mut Json)) -> Ask {
     let mut ask = json!({
@@ -162,7 +163,7 @@ async fn a_pseudonym_lasts_for_one_requester_and_purpose() {
 async fn unmet_refused_and_unknown_look_the_same() {
     let network = Network::new(0).await;
     let (met, unmet, unknown) =
-        (Citizen::new(CURTIS), Citizen::new(ARIANA), Citizen::new(999_999_999_999));
+        (Citizen::new(CURTIS), Citizen::new(ARIANA), Citizen::new(999_999_999_990));
     network.enrol(&met).await;
     network.enrol(&unmet).await;
     // Somebody with a key card of whom the tax office has no record.
@@ -357,7 +358,7 @@ async fn a_stop_at_any_point_is_taken_up_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_budget_is_charged_alike_for_known_and_unknown_subjects() {
     let network = Network::new(0).await;
-    for subject in [CURTIS, 999_999_999_999] {
+    for subject in [CURTIS, 999_999_999_990] {
         let citizen = Citizen::new(subject);
         let registrar = network.department("civil-registry");
         let code = registrar.enrolment_code(citizen.subject).await.unwrap().code;
@@ -463,4 +464,23 @@ async fn an_unapproved_copy_of_a_key_does_not_hide_the_approved_one() {
     let circuits = network.department("welfare").circuits().await.unwrap();
     let (id, _) = copy.key().unwrap();
     assert_eq!(circuits[&id], circuit_document(CircuitId::IdentifiedV1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_number_that_nobody_has_is_refused_before_anything_is_recorded() {
+    let network = Network::new(0).await;
+    network.enrol(&Citizen::new(CURTIS)).await;
+    let (before, messages) = (network.counts(), network.peers.messages.load(Ordering::SeqCst));
+    let faults = [
+        (CURTIS + 1, "subject: wrong check digit (ISO 7064 MOD 11,10)"),
+        (5, "subject: out of range: expected 100000000000 to 999999999999"),
+    ];
+    for (number, fault) in faults {
+        let ask = ask(|ask| ask["subject"] = json!(number.to_string()));
+        let refused = network.ask(ask).await.unwrap_err();
+        assert_eq!((refused.code(), refused.to_string().as_str()), ("subject", fault));
+    }
+    assert_eq!(network.counts(), before);
+    assert_eq!(network.peers.messages.load(Ordering::SeqCst), messages, "not even for a card");
+    assert!(network.ask(ask(|_| ())).await.is_ok(), "the number with its digit right is asked");
 }

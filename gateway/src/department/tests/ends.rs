@@ -3,7 +3,7 @@
 use super::*;
 
 /// On no record.
-const UNKNOWN: i64 = 999_999_999_999;
+const UNKNOWN: i64 = 999_999_999_990;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_question_that_never_reached_its_issuer_lapses() {
