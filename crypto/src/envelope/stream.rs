@@ -16,13 +16,15 @@
 //!
 //! Nothing here reads or writes: bytes are handed in and out.
 
+use hpke::aead::AeadTag;
+use hpke::{Deserializable as _, Serializable as _};
 use rand_core::CryptoRng;
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
-use zeroize::Zeroizing;
+use zeroize::{Zeroize as _, Zeroizing};
 
 use super::{
-    Expected, Header, Message, OpenError, Prelude, RecipientContext, RecipientKey,
+    AesGcm256, Expected, Header, Message, OpenError, Prelude, RecipientContext, RecipientKey,
     RecipientPublicKey, Route, SealError, SenderContext, TAG_BYTES, set_up_recipient,
     set_up_sender,
 };
@@ -166,7 +168,9 @@ impl PayloadSealer {
                 self.seal_chunk(false)?;
                 // A part is handed out when its last chunk is there; a final chunk always follows.
                 if self.chunks.next.is_multiple_of(CHUNKS_PER_PART) {
-                    let next = Part { number: self.part.number + 1, bytes: Vec::new() };
+                    // As long as a part can be: growing it would copy it again and again.
+                    let bytes = Vec::with_capacity(MAX_PART_BYTES);
+                    let next = Part { number: self.part.number + 1, bytes };
                     parts.push(std::mem::replace(&mut self.part, next));
                 }
             }
@@ -189,11 +193,18 @@ impl PayloadSealer {
 
     fn seal_chunk(&mut self, is_final: bool) -> Result<(), StreamError> {
         let aad = self.chunks.advance(is_final)?;
-        let chunk = self.context.seal(&self.plaintext, &aad).map_err(|_| StreamError::TooLong)?;
+        let sealed = &mut self.part.bytes;
+        let start = sealed.len();
+        sealed.extend_from_slice(&self.plaintext); // sealed where it is to be
+        let Ok(tag) = self.context.seal_inout_detached((&mut sealed[start..]).into(), &aad) else {
+            sealed[start..].zeroize();
+            sealed.truncate(start);
+            return Err(StreamError::TooLong);
+        };
+        sealed.extend_from_slice(&tag.to_bytes());
+        self.hasher.update(&sealed[start..]);
         self.plaintext_bytes += u64::try_from(self.plaintext.len()).expect("lengths fit 64 bits");
         self.plaintext.clear();
-        self.hasher.update(&chunk);
-        self.part.bytes.extend_from_slice(&chunk);
         Ok(())
     }
 }
@@ -208,8 +219,7 @@ impl std::fmt::Debug for PayloadSealer {
 ///
 /// What [`PayloadOpener::push`] gives is authentic and in order, but not known to be all: a payload is
 /// complete only as a [`CompletePayload`].
-pub struct PayloadOpener<'a> {
-    key: &'a RecipientKey,
+pub struct PayloadOpener {
     expected: Expected,
     state: OpenerState,
     ciphertext: Vec<u8>,
@@ -218,8 +228,14 @@ pub struct PayloadOpener<'a> {
 }
 
 enum OpenerState {
-    Prelude,
-    Chunks { context: Box<RecipientContext>, chunks: ChunkCounter },
+    /// The key is kept until the prelude is there, so that an opener can move to another thread.
+    Prelude {
+        key: Box<RecipientKey>,
+    },
+    Chunks {
+        context: Box<RecipientContext>,
+        chunks: ChunkCounter,
+    },
     Failed(StreamError),
 }
 
@@ -256,13 +272,13 @@ impl std::fmt::Debug for CompletePayload {
     }
 }
 
-impl<'a> PayloadOpener<'a> {
+impl PayloadOpener {
     /// Begins a payload that must be what `expected` says.
-    pub fn new(key: &'a RecipientKey, expected: Expected) -> Self {
+    pub fn new(key: &RecipientKey, expected: Expected) -> Self {
+        let key = RecipientKey::from_seed(key.seed().clone());
         Self {
-            key,
             expected,
-            state: OpenerState::Prelude,
+            state: OpenerState::Prelude { key: Box::new(key) },
             ciphertext: Vec::new(),
             plaintext_bytes: 0,
             hasher: CiphertextHasher::default(),
@@ -287,14 +303,15 @@ impl<'a> PayloadOpener<'a> {
     /// [`StreamError::Truncated`] if the final chunk is missing, and as [`PayloadOpener::push`].
     pub fn finish(mut self) -> Result<CompletePayload, StreamError> {
         let (mut context, mut chunks) = match self.state {
-            OpenerState::Prelude => return Err(StreamError::Truncated),
+            OpenerState::Prelude { .. } => return Err(StreamError::Truncated),
             OpenerState::Failed(error) => return Err(error),
             OpenerState::Chunks { context, chunks } => (context, chunks),
         };
         if self.ciphertext.len() < TAG_BYTES {
             return Err(StreamError::Truncated);
         }
-        let rest = open_chunk(&mut context, &mut chunks, &self.ciphertext, true)?;
+        let mut rest = Zeroizing::new(Vec::with_capacity(self.ciphertext.len()));
+        open_chunk(&mut context, &mut chunks, &self.ciphertext, true, &mut rest)?;
         self.plaintext_bytes += u64::try_from(rest.len()).expect("lengths fit 64 bits");
         Ok(CompletePayload {
             rest,
@@ -309,7 +326,7 @@ impl<'a> PayloadOpener<'a> {
         }
         self.hasher.update(ciphertext);
         self.ciphertext.extend_from_slice(ciphertext);
-        if matches!(self.state, OpenerState::Prelude) {
+        if matches!(self.state, OpenerState::Prelude { .. }) {
             self.open_prelude()?;
         }
         let mut plaintext = Zeroizing::new(Vec::new());
@@ -320,7 +337,7 @@ impl<'a> PayloadOpener<'a> {
         let whole = self.ciphertext.len() / SEALED_CHUNK_BYTES * SEALED_CHUNK_BYTES;
         plaintext.reserve_exact(whole); // one allocation, so that no copy is left behind unwiped
         for chunk in self.ciphertext[..whole].chunks_exact(SEALED_CHUNK_BYTES) {
-            plaintext.extend_from_slice(&open_chunk(context, chunks, chunk, false)?);
+            open_chunk(context, chunks, chunk, false, &mut plaintext)?;
         }
         self.ciphertext.drain(..whole);
         self.plaintext_bytes += u64::try_from(plaintext.len()).expect("lengths fit 64 bits");
@@ -328,13 +345,14 @@ impl<'a> PayloadOpener<'a> {
     }
 
     fn open_prelude(&mut self) -> Result<(), StreamError> {
+        let OpenerState::Prelude { key } = &self.state else { return Ok(()) };
         let split = Prelude::split(&self.ciphertext).map_err(OpenError::from)?;
         let Some((prelude, rest)) = split else { return Ok(()) };
         if !matches!(prelude.header.message, Message::Payload(_)) {
             return Err(OpenError::Payload.into());
         }
-        self.expected.check(&prelude.header, self.key)?;
-        let context = set_up_recipient(self.key, &prelude.header, prelude.encapsulated_key)?;
+        self.expected.check(&prelude.header, key)?;
+        let context = set_up_recipient(key, &prelude.header, prelude.encapsulated_key)?;
         let chunks = ChunkCounter::new(&prelude.header);
         let taken = self.ciphertext.len() - rest.len();
         self.ciphertext.drain(..taken);
@@ -343,7 +361,7 @@ impl<'a> PayloadOpener<'a> {
     }
 }
 
-impl std::fmt::Debug for PayloadOpener<'_> {
+impl std::fmt::Debug for PayloadOpener {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("PayloadOpener")
             .field("expected", &self.expected)
@@ -352,16 +370,27 @@ impl std::fmt::Debug for PayloadOpener<'_> {
     }
 }
 
+/// Opens a chunk onto the end of `plaintext`, which has room for it.
 fn open_chunk(
     context: &mut RecipientContext,
     chunks: &mut ChunkCounter,
     ciphertext: &[u8],
     is_final: bool,
-) -> Result<Zeroizing<Vec<u8>>, StreamError> {
+    plaintext: &mut Zeroizing<Vec<u8>>,
+) -> Result<(), StreamError> {
     let index = chunks.next;
     let aad = chunks.advance(is_final)?;
-    let plaintext = context.open(ciphertext, &aad);
-    Ok(Zeroizing::new(plaintext.map_err(|_| StreamError::Authentication { index })?))
+    let refused = StreamError::Authentication { index };
+    let (body, tag) = ciphertext.split_last_chunk::<TAG_BYTES>().ok_or(refused)?;
+    let tag = AeadTag::<AesGcm256>::from_bytes(tag).map_err(|_| refused)?;
+    let start = plaintext.len();
+    plaintext.extend_from_slice(body);
+    let opened = context.open_inout_detached((&mut plaintext[start..]).into(), &aad, &tag);
+    opened.map_err(|_| {
+        plaintext[start..].zeroize();
+        plaintext.truncate(start); // nothing that is not authentic leaves this function
+        refused
+    })
 }
 
 /// Counts chunks and writes their AAD.

@@ -382,7 +382,7 @@ struct Parts<'a> {
     row: PayloadRow,
     count: u64,
     next: u64,
-    opener: Option<PayloadOpener<'a>>,
+    opener: Option<PayloadOpener>,
 }
 
 enum PartsError {
