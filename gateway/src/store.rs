@@ -7,6 +7,8 @@
 //! sled's `flush()` does not reach the disk on Linux (it calls `sync_file_range`), so every commit
 //! also syncs sled's file. This is the gateway's only module that knows sled.
 
+mod canary;
+
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -53,10 +55,12 @@ pub enum Table {
     Nonces,
     /// Payloads sent and received.
     Payloads,
+    /// One known value.
+    Canary,
 }
 
 impl Table {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::Records,
         Self::Datasets,
         Self::KeyCards,
@@ -67,6 +71,7 @@ impl Table {
         Self::Budgets,
         Self::Nonces,
         Self::Payloads,
+        Self::Canary,
     ];
 
     const fn name(self) -> &'static str {
@@ -81,6 +86,7 @@ impl Table {
             Self::Budgets => "budgets",
             Self::Nonces => "nonces",
             Self::Payloads => "payloads",
+            Self::Canary => "canary",
         }
     }
 
@@ -137,6 +143,9 @@ pub enum StoreError {
         /// Why not.
         error: SealError,
     },
+    /// The known value is not there: somebody changed the file.
+    #[error("a row that was stored at the beginning is gone")]
+    Canary,
     /// A tree node is not a field element: somebody changed the file.
     #[error("a tree node is not a field element")]
     Node,
@@ -214,7 +223,8 @@ impl Store {
     /// Opens the store in `folder`, or makes a new one.
     ///
     /// # Errors
-    /// [`StoreError`]; a folder that another process has open, or of another format, is refused.
+    /// [`StoreError`]; a folder that another process has open, of another format, or of another storage
+    /// key, is refused.
     pub fn open(
         folder: &Path,
         storage_key: &Secret<32>,
@@ -240,7 +250,9 @@ impl Store {
         file.sync_all().map_err(StoreError::Sync)?;
         File::open(folder).and_then(|folder| folder.sync_all()).map_err(StoreError::Sync)?;
         let keys = Table::ALL.iter().map(|t| TableKey::derive(storage_key, t.name())).collect();
-        Ok(Self { tree, db, file, keys, rng: Mutex::new(rng) })
+        let store = Self { tree, db, file, keys, rng: Mutex::new(rng) };
+        store.keep_canary()?;
+        Ok(store)
     }
 
     /// The value under `key`.

@@ -42,11 +42,13 @@ fn a_batch_survives_reopening() {
 fn a_scan_sees_its_own_table_only() {
     let folder = TempDir::new().unwrap();
     let store = open(&folder);
-    for table in Table::ALL {
+    // The canaries' has a row from the beginning.
+    let tables = || Table::ALL.into_iter().filter(|table| *table != Table::Canary);
+    for table in tables() {
         put(&store, table, b"k1", table.name());
         put(&store, table, b"k2", table.name());
     }
-    for table in Table::ALL {
+    for table in tables() {
         let rows: Vec<String> = store.scan(table).collect::<Result<_, _>>().unwrap();
         assert_eq!(rows, [table.name(), table.name()]);
     }
@@ -73,14 +75,34 @@ fn the_files_hold_neither_keys_nor_values() {
 }
 
 #[test]
-fn another_storage_key_opens_nothing() {
+fn another_storage_key_is_refused_and_opens_nothing() {
     let folder = TempDir::new().unwrap();
-    put(&open(&folder), Table::Records, b"a", "one");
+    let store = open(&folder);
+    put(&store, Table::Records, b"a", "one");
+    drop(store);
     let other = Secret::new([4; 32]);
-    let store = Store::open(folder.path(), &other, Box::new(UnwrapErr(SysRng))).unwrap();
+    let open_with = |key| Store::open(folder.path(), key, Box::new(UnwrapErr(SysRng)));
+    let refused = open_with(&other).unwrap_err();
+    assert!(matches!(refused, StoreError::Open { table: Table::Canary, .. }), "{refused}");
+    let mut store = open_with(&KEY).unwrap();
+    store.keys = Table::ALL.iter().map(|t| TableKey::derive(&other, t.name())).collect();
     assert_eq!(store.get::<String>(Table::Records, b"a").unwrap(), None, "keys are hidden");
     let row = store.scan::<String>(Table::Records).next().unwrap();
     assert!(matches!(row, Err(StoreError::Open { table: Table::Records, .. })), "{row:?}");
+    assert!(matches!(store.check(), Err(StoreError::Canary)));
+}
+
+#[test]
+fn a_check_finds_the_canary_and_misses_it() {
+    let folder = TempDir::new().unwrap();
+    assert!(open(&folder).check().is_ok(), "a new store");
+    let store = open(&folder);
+    assert!(store.check().is_ok(), "an old one");
+    assert_eq!(store.scan::<String>(Table::Canary).count(), 1, "the same one");
+    let mut batch = Batch::default();
+    batch.delete(Table::Canary, b"canary");
+    store.commit(batch).unwrap();
+    assert!(matches!(store.check(), Err(StoreError::Canary)));
 }
 
 #[test]
