@@ -243,6 +243,14 @@ impl Department {
         self.shared.ledger.snapshot()
     }
 
+    /// Whether the store opens what it sealed.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub fn check_store(&self) -> Result<(), StoreError> {
+        self.store.check()
+    }
+
     /// Unix seconds.
     pub fn now(&self) -> u64 {
         self.shared.clock.now().unix_seconds()

@@ -9,6 +9,8 @@ mod operating;
 mod peer;
 mod peers;
 mod public;
+mod readiness;
+mod watching;
 mod worker;
 
 use std::collections::BTreeMap;
@@ -17,18 +19,19 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use chain::identifier::DepartmentId;
 use chain::ledger::Ledger;
-use chain::time::Clock;
 use crypto::envelope::{KeyId, Name};
 use crypto::{Digest, SigningKey, VerifyingKey};
 use thiserror::Error;
 use tracing::Instrument as _;
 
-use crate::department::{Department, Peers, Shared};
+use crate::department::{Department, Internal, Peers, Shared};
 use crate::exchange::verification::Note;
 use crate::http::local::Tokens;
 use crate::http::signature::{Audience, AudienceError, KeyDirectory, KeyName, Signer};
-use crate::http::{BaseUrl, BaseUrlError, Hosting};
+use crate::http::{BaseUrl, BaseUrlError, Hosting, Problem};
+use crate::measure;
 use crate::nonces::StoredNonces;
+use crate::prover::ProverError;
 use crate::store::{Store, StoreError};
 
 pub use peers::HttpPeers;
@@ -123,6 +126,16 @@ impl<P: Peers> Hosted<P> {
         &self.peers
     }
 
+    /// Whether the prover has a place for what is being asked. What is taken up is proved or verified
+    /// later; to take up more than that would be to let everybody wait longer.
+    fn room_to_prove(&self) -> Result<(), Problem> {
+        if self.department.shared().prover.free_places() > 0 {
+            return Ok(());
+        }
+        measure::prover_refused();
+        Err(Internal::Prover(ProverError::Full).into())
+    }
+
     /// Requests of other gateways that arrived with a valid signature, since the start.
     pub fn signed_requests(&self) -> u64 {
         self.arrived.load(Ordering::Relaxed)
@@ -196,7 +209,8 @@ pub struct Gateway<P> {
     departments: BTreeMap<DepartmentId, Arc<Hosted<P>>>,
     tokens: Tokens<Hosted<P>>,
     notices: Notices,
-    clock: Arc<dyn Clock>,
+    shared: Shared,
+    work: worker::Work,
 }
 
 impl<P: Peers + 'static> Gateway<P> {
@@ -221,8 +235,9 @@ impl<P: Peers + 'static> Gateway<P> {
         }
         let worker = Worker::new(departments.values().map(Arc::clone).collect(), queue, options);
         let tokens = Tokens::new(tokens);
-        let (notices, clock) = (Notices::new(shared), Arc::clone(&shared.clock));
-        Ok((Self { departments, tokens, notices, clock }, worker))
+        let hosted = departments.values().map(|it| Arc::clone(it.department())).collect();
+        let (notices, shared) = (Notices::new(shared, hosted), shared.clone());
+        Ok((Self { departments, tokens, notices, shared, work }, worker))
     }
 
     /// A hosted department.
@@ -253,7 +268,7 @@ impl<P: Peers + 'static> Hosting for Gateway<P> {
     }
 
     fn now(&self) -> u64 {
-        self.clock.now().unix_seconds()
+        self.shared.clock.now().unix_seconds()
     }
 }
 

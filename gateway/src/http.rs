@@ -10,12 +10,14 @@ mod body;
 pub mod citizen;
 pub mod citizen_client;
 pub mod client;
+mod connections;
 mod hex_bytes;
 mod hosting;
 mod layers;
 mod limits;
 pub mod local;
 pub mod local_client;
+pub mod metrics;
 mod path;
 pub mod peer;
 pub mod problem;
@@ -23,6 +25,7 @@ pub mod public;
 pub mod server;
 pub mod signature;
 mod stall;
+pub mod tls;
 mod transport;
 
 pub(crate) use body::without_content;
@@ -31,7 +34,7 @@ pub use hex_bytes::{HexBytes, ParseHexError};
 pub use hosting::Hosting;
 pub use limits::Limits;
 pub use problem::Problem;
-pub use server::serve;
+pub use server::{Drained, Listening, serve};
 pub use transport::{BaseUrl, BaseUrlError, ClientLimits};
 
 #[cfg(test)]

@@ -9,6 +9,8 @@ use std::sync::Arc;
 use thiserror::Error;
 use tokio::sync::Semaphore;
 
+use crate::measure;
+
 /// A pool of workers for computations that would stall the async threads.
 #[derive(Clone, Debug)]
 pub struct Prover {
@@ -16,6 +18,19 @@ pub struct Prover {
     places: Arc<Semaphore>,
     /// One permit a worker.
     workers: Arc<Semaphore>,
+    /// How many places and workers there are.
+    sizes: (usize, usize),
+}
+
+/// How busy a [`Prover`] is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Load {
+    /// Computations that run.
+    pub running: usize,
+    /// Computations that wait for a worker.
+    pub queued: usize,
+    /// Places that are free.
+    pub free: usize,
 }
 
 /// Why a computation was not done.
@@ -36,6 +51,7 @@ impl Prover {
         Self {
             places: Arc::new(Semaphore::new(workers + waiting)),
             workers: Arc::new(Semaphore::new(workers)),
+            sizes: (workers + waiting, workers),
         }
     }
 
@@ -50,7 +66,10 @@ impl Prover {
         &self,
         job: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, ProverError> {
-        let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| ProverError::Full)?;
+        let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| {
+            measure::prover_refused();
+            ProverError::Full
+        })?;
         let worker = Arc::clone(&self.workers)
             .acquire_owned()
             .await
@@ -66,6 +85,14 @@ impl Prover {
     /// Places that are free now.
     pub fn free_places(&self) -> usize {
         self.places.available_permits()
+    }
+
+    /// How busy it is, as of about now.
+    pub fn load(&self) -> Load {
+        let (places, workers) = self.sizes;
+        let (free, idle) = (self.places.available_permits(), self.workers.available_permits());
+        let running = workers.saturating_sub(idle);
+        Load { running, queued: places.saturating_sub(free).saturating_sub(running), free }
     }
 }
 
@@ -90,10 +117,15 @@ mod tests {
             tokio::task::yield_now().await;
         }
         assert_eq!(prover.run(|| 3).await, Err(ProverError::Full));
+        assert_eq!(prover.load(), Load { running: 1, queued: 1, free: 0 });
         release.send(()).unwrap();
         assert_eq!(running.await.unwrap(), Ok(true));
         assert_eq!(waiting.await.unwrap(), Ok(2));
         assert_eq!(prover.run(|| 4).await, Ok(4));
+        while prover.free_places() < 2 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(prover.load(), Load { running: 0, queued: 0, free: 2 });
     }
 
     #[tokio::test]

@@ -15,7 +15,10 @@ use crate::exchange::verification::{Note, Refusal};
 use chain::entry::withdrawal_lock;
 use faulty::Faulty;
 use network::*;
-pub(crate) use network::{CURTIS, Citizen, Direct, Network, circuit_document, proving_keys};
+pub(crate) use network::{
+    CURTIS, Citizen, DEPARTMENTS, Direct, Network, circuit_document, circuit_document_of, keys,
+    proving_keys,
+};
 use serde_json::{Value as Json, json};
 use std::sync::atomic::Ordering;
 

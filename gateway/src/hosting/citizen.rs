@@ -90,6 +90,7 @@ impl<P: Peers + 'static> CitizenApi for Hosted<P> {
         citizen: &VerifiedCitizen,
         consent: Consent,
     ) -> Result<Progress, Problem> {
+        self.room_to_prove()?;
         let Consent { request, signature, lock } = consent;
         let (key, signature) = (key_of(citizen)?, signature_of(&signature)?);
         let department = Arc::clone(&self.department);
@@ -126,6 +127,7 @@ impl<P: Peers + 'static> CitizenApi for Hosted<P> {
         citizen: &VerifiedCitizen,
         taken: OfferTaken,
     ) -> Result<Progress, Problem> {
+        self.room_to_prove()?;
         let OfferTaken { offer, signature, lock } = taken;
         let offer: Offer = document("offer", offer)?;
         let (key, signature) = (key_of(citizen)?, signature_of(&signature)?);

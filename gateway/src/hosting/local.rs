@@ -30,6 +30,7 @@ const PIECES: usize = 1;
 
 impl<P: Peers + 'static> LocalApi for Hosted<P> {
     async fn ask(&self, ask: Ask, idempotency: Option<Idempotency>) -> Result<Asked, Problem> {
+        self.room_to_prove()?;
         let ask = read(ask)?;
         let once = idempotency.map(|Idempotency { key, body }| Once { key, body });
         let (department, peers) = (Arc::clone(&self.department), Arc::clone(&self.peers));

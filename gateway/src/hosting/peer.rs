@@ -13,6 +13,7 @@ use crate::department::peer::PeerError;
 use crate::http::Problem;
 use crate::http::peer::{PartName, PayloadName, PeerApi};
 use crate::http::signature::{Audience, KeyDirectory, NonceStore, Signer};
+use crate::measure;
 
 impl<P: Peers + 'static> Hosted<P> {
     /// Notes that a signed request arrived; whose it is.
@@ -42,6 +43,7 @@ impl<P: Peers + 'static> PeerApi for Hosted<P> {
 
     async fn take_request(&self, sender: Name, sealed: Bytes) -> Result<(), Problem> {
         let sender = self.arrived(&sender)?;
+        self.room_to_prove()?;
         let department = Arc::clone(&self.department);
         let taken = async move { department.peer_request(&sender, &sealed).await };
         let request = to_the_end(taken).await.map_err(told)?;
@@ -65,10 +67,12 @@ impl<P: Peers + 'static> PeerApi for Hosted<P> {
     async fn take_part(&self, sender: Name, part: PartName, bytes: Bytes) -> Result<(), Problem> {
         let sender = self.arrived(&sender)?;
         let PartName { payload: PayloadName { request, payload }, number } = part;
-        let department = Arc::clone(&self.department);
+        let (department, length) = (Arc::clone(&self.department), bytes.len());
         let taken =
             async move { department.peer_part(&sender, &request, &payload, number, bytes).await };
-        to_the_end(taken).await.map_err(told)
+        to_the_end(taken).await.map_err(told)?;
+        measure::payload_received(length);
+        Ok(())
     }
 
     async fn complete_payload(

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use chain::identifier::DepartmentId;
 use chain::time::Clock;
 use crypto::rand_core::CryptoRng;
@@ -11,6 +12,7 @@ use crate::department::{Department, PeerMessage, PeerPath, PeerReply, Peers, Unr
 use crate::http::client::{Caller, Peer, PeerClient, PeerError};
 use crate::http::peer::{PartName, PayloadName, PeerCall};
 use crate::http::signature::Signer;
+use crate::measure;
 
 /// Other departments, as one department reaches them.
 pub struct HttpPeers<R> {
@@ -53,9 +55,15 @@ impl<R: CryptoRng + Clone + Send + Sync> Peers for HttpPeers<R> {
         let peer = Peer { department: name(&department), url };
         let clock = || self.clock.now().unix_seconds();
         let caller = Caller { signer: &self.signer, keys: &self.keys, clock: &clock };
-        let (call, body) = (call(message.path), message.body.into());
+        let (call, body) = (call(message.path), Bytes::from(message.body));
+        let part = matches!(call, PeerCall::Part(_)).then_some(body.len());
         match self.client.call(caller, &peer, &call, body, &mut self.rng.clone()).await {
-            Ok(body) => Ok(PeerReply::Taken(body.into())),
+            Ok(body) => {
+                if let Some(bytes) = part {
+                    measure::payload_sent(bytes);
+                }
+                Ok(PeerReply::Taken(body.into()))
+            }
             // Only what the peer signed is its word, and only a fault of ours is final.
             Err(PeerError::Problem(problem)) if (400..500).contains(&problem.status) => {
                 Ok(PeerReply::Refused { code: problem.code })
@@ -66,6 +74,7 @@ impl<R: CryptoRng + Clone + Send + Sync> Peers for HttpPeers<R> {
 }
 
 fn unreached(department: DepartmentId, error: &dyn std::fmt::Display) -> Unreached {
+    measure::peer_unreached(&department);
     Unreached { department, reason: error.to_string() }
 }
 

@@ -9,41 +9,34 @@ use chain::ledger::Ledger;
 use crypto::Digest;
 use serde_json::{Value as Json, json};
 
-use crate::department::{Internal, Shared};
+use super::readiness::Readying;
+use crate::department::{Department, Internal, Shared};
 use crate::document::CircuitDocument;
 use crate::http::Problem;
-use crate::http::public::{PublicApi, Tip};
-use crate::prover::Prover;
+use crate::http::public::{PublicApi, Readiness, Tip};
 
-/// The chain, for everybody.
+/// The chain, for everybody, and whether the gateway is ready.
 #[derive(Clone, Debug)]
 pub struct Notices {
     genesis: Arc<Genesis>,
     ledger: Arc<dyn Ledger>,
-    prover: Prover,
+    readying: Readying,
 }
 
 impl Notices {
     /// What is known of the network that hosted departments share.
-    pub fn new(shared: &Shared) -> Self {
+    pub fn new(shared: &Shared, departments: Vec<Arc<Department>>) -> Self {
         Self {
             genesis: Arc::clone(&shared.genesis),
             ledger: Arc::clone(&shared.ledger),
-            prover: shared.prover.clone(),
+            readying: Readying::new(shared, departments),
         }
     }
 }
 
 impl PublicApi for Notices {
-    async fn ready(&self) -> Result<(), Problem> {
-        if let Some(reason) = self.ledger.health().await.stopped {
-            tracing::error!(%reason, "the chain has stopped");
-            return Err(Problem::new("not-ready", "the chain takes no entries"));
-        }
-        if self.prover.free_places() == 0 {
-            return Err(Problem::new("not-ready", "the prover's queue is full"));
-        }
-        Ok(())
+    async fn ready(&self) -> Readiness {
+        self.readying.look().await
     }
 
     async fn checkpoint(&self) -> Result<String, Problem> {

@@ -1,3 +1,5 @@
+mod readiness;
+
 use super::*;
 use crate::department::Keys;
 use crate::department::tests::{CURTIS, Citizen, Direct, Network};

@@ -58,6 +58,11 @@ impl Work {
         (Self(sender), receiver)
     }
 
+    /// Exchanges that wait to be moved on.
+    pub(super) fn queued(&self) -> usize {
+        self.0.max_capacity() - self.0.capacity()
+    }
+
     /// Leaves an exchange to be moved on. A full queue loses nothing: the next look finds it.
     pub(super) fn advance(&self, department: DepartmentId, request: Digest) {
         match self.0.try_send(Job { department, request }) {

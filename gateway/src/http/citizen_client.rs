@@ -21,6 +21,7 @@ use super::citizen::{
 };
 use super::client::PeerProblem;
 use super::hex_bytes::HexBytes;
+use super::tls::Trust;
 use super::transport::{BaseUrl, BaseUrlError, ClientLimits, Transport};
 
 /// A consent key that signs requests.
@@ -65,6 +66,12 @@ impl CitizenClient {
     /// in no other.
     pub fn new(base: BaseUrl, department: String, network: Digest, limits: ClientLimits) -> Self {
         Self { transport: Transport::new(&limits), limits, department, network, base }
+    }
+
+    /// The same client, trusting others for `https` than the operating system does.
+    #[must_use]
+    pub fn trusting(self, trust: Trust) -> Self {
+        Self { transport: Transport::trusting(&self.limits, trust), ..self }
     }
 
     /// Enrols the key at a registrar: the signed key card.

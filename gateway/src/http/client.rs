@@ -15,6 +15,7 @@ use tokio::time::timeout;
 use super::peer::{PeerCall, SEALED};
 use super::problem::{PROBLEM_JSON, ProblemDocument};
 use super::signature::{KeyDirectory, SignError, Signer, Verifier, VerifyError};
+use super::tls::Trust;
 use super::transport::{BaseUrl, BaseUrlError, ClientLimits, Transport};
 
 /// Calls other gateways. Cheap to clone; clones share connections.
@@ -54,6 +55,12 @@ impl PeerClient {
     /// A client under limits.
     pub fn new(limits: ClientLimits) -> Self {
         Self { transport: Transport::new(&limits), limits }
+    }
+
+    /// The same client, trusting others for `https` than the operating system does.
+    #[must_use]
+    pub fn trusting(self, trust: Trust) -> Self {
+        Self { transport: Transport::trusting(&self.limits, trust), ..self }
     }
 
     /// Makes a call, and returns the body of a good answer: a sealed document after

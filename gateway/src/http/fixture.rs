@@ -10,12 +10,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use ::http::header::CONTENT_TYPE;
-use ::http::{HeaderMap, Method, Request};
+use ::http::{HeaderMap, Method, Request, Response};
 use crypto::envelope::{Name, PayloadId};
 use crypto::{Digest, Secret, SigningKey, VerifyingKey};
 use getrandom::SysRng;
 use http_body_util::BodyExt as _;
-use hyper::body::Bytes;
+use hyper::body::{Bytes, Incoming};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -32,8 +32,9 @@ use super::layers::REQUEST_ID;
 use super::limits::Limits;
 use super::local::{Tokens, token_digest};
 use super::problem::{PROBLEM_JSON, ProblemDocument};
-use super::server::{Drained, serve};
+use super::server::{Drained, Listening, serve};
 use super::signature::{KeyDirectory, KeyName, Signer};
+use super::tls::ServerTls;
 use super::transport::{BaseUrl, ClientLimits, Transport};
 
 pub(super) const NOW: u64 = 1_800_000_000;
@@ -42,6 +43,8 @@ pub(super) const ID: Digest = Digest::from_bytes([1; 32]);
 pub(super) const NETWORK: Digest = Digest::from_bytes([6; 32]);
 /// Asking for this request waits for [`Department::gate`].
 pub(super) const SLOW: Digest = Digest::from_bytes([2; 32]);
+/// Asking for this request waits as long as is said.
+pub(super) const WAITING: Digest = Digest::from_bytes([7; 32]);
 /// Asking for this request panics.
 pub(super) const BROKEN: Digest = Digest::from_bytes([3; 32]);
 /// Opening this payload ends when the client is gone.
@@ -107,7 +110,7 @@ pub(super) struct Gateway {
     pub(super) tax: Arc<Department>,
     pub(super) welfare: Arc<Department>,
     tokens: Tokens<Department>,
-    notices: Notices,
+    pub(super) notices: Notices,
 }
 
 impl Hosting for Gateway {
@@ -137,25 +140,39 @@ pub(super) struct Running {
     pub(super) gateway: Arc<Gateway>,
     pub(super) base: BaseUrl,
     pub(super) address: SocketAddr,
+    pub(super) tls: Option<ServerTls>,
     shutdown: oneshot::Sender<()>,
     pub(super) task: JoinHandle<Drained>,
 }
 
 pub(super) async fn start(limits: Limits) -> Running {
+    start_at("http", limits, None).await
+}
+
+/// As [`start`], under TLS.
+pub(super) async fn start_secure(limits: Limits, tls: ServerTls) -> Running {
+    start_at("https", limits, Some(tls)).await
+}
+
+async fn start_at(scheme: &str, limits: Limits, tls: Option<ServerTls>) -> Running {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let base: BaseUrl = format!("http://{address}").parse().unwrap();
+    let base: BaseUrl = format!("{scheme}://{address}").parse().unwrap();
     let tax = Arc::new(Department::new("tax", &base));
     let welfare = Arc::new(Department::new("welfare", &base));
     let tokens = Tokens::new(vec![
         (token_digest("tax-token"), Arc::clone(&tax)),
         (token_digest("welfare-token"), Arc::clone(&welfare)),
     ]);
-    let gateway = Arc::new(Gateway { tax, welfare, tokens, notices: Notices });
+    let gateway = Arc::new(Gateway { tax, welfare, tokens, notices: Notices::default() });
     let (shutdown, stopped) = oneshot::channel();
     let stop = async move { stopped.await.unwrap() };
-    let task = tokio::spawn(serve(listener, Arc::clone(&gateway), limits, stop));
-    Running { gateway, base, address, shutdown, task }
+    let listening = match tls.clone() {
+        Some(tls) => Listening::secure(listener, tls),
+        None => listener.into(),
+    };
+    let task = tokio::spawn(serve(listening, Arc::clone(&gateway), limits, stop));
+    Running { gateway, base, address, tls, shutdown, task }
 }
 
 impl Running {
@@ -174,9 +191,7 @@ impl Running {
         let target = request.uri().to_string();
         *request.uri_mut() = self.base.at(&target).unwrap();
         let response = Transport::new(&ClientLimits::default()).send(request).await.unwrap();
-        let (parts, body) = response.into_parts();
-        let body = body.collect().await.unwrap().to_bytes();
-        Answer { status: parts.status.as_u16(), headers: parts.headers, body }
+        Answer::of(response).await
     }
 
     /// As tax's own system.
@@ -193,6 +208,17 @@ impl Running {
         let mut stream = self.connect().await;
         stream.write_all(bytes.as_bytes()).await.unwrap();
         read(&mut stream).await
+    }
+}
+
+impl Running {
+    /// As [`Self::raw`]; nothing, if the connection was not taken.
+    pub(super) async fn try_raw(&self, bytes: &str) -> Option<Vec<u8>> {
+        let mut stream = self.connect().await;
+        stream.write_all(bytes.as_bytes()).await.ok()?;
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await.ok()?;
+        (!answer.is_empty()).then_some(answer)
     }
 }
 
@@ -230,6 +256,12 @@ pub(super) struct Answer {
 }
 
 impl Answer {
+    pub(super) async fn of(response: Response<Incoming>) -> Self {
+        let (parts, body) = response.into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        Self { status: parts.status.as_u16(), headers: parts.headers, body }
+    }
+
     pub(super) fn json(&self) -> Value {
         assert_eq!(self.headers[CONTENT_TYPE], JSON, "{self:?}");
         serde_json::from_slice(&self.body).unwrap()
@@ -251,6 +283,12 @@ impl Answer {
     pub(super) fn code(&self) -> (u16, String) {
         (self.status, self.problem().code)
     }
+}
+
+/// Status and code of a problem from a server that gives requests no id.
+pub(super) fn problem_of(answer: &Answer) -> (u16, String) {
+    assert_eq!(answer.headers[CONTENT_TYPE], PROBLEM_JSON, "{answer:?}");
+    (answer.status, ProblemDocument::read(&answer.body).unwrap().code)
 }
 
 /// Shorter than [`Answer::code`] where it is compared.

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::citizen::CitizenApi;
+use super::connections::Closing;
 use super::limits::Limits;
 use super::local::operating::OperatingApi;
 use super::local::{LocalApi, Tokens};
@@ -38,6 +39,7 @@ pub trait Hosting: Send + Sync + 'static {
 pub(super) struct Site<H> {
     pub(super) hosting: Arc<H>,
     pub(super) limits: Arc<Limits>,
+    pub(super) closing: Closing,
 }
 
 impl<H: Hosting> Site<H> {
@@ -46,11 +48,24 @@ impl<H: Hosting> Site<H> {
         let found = self.hosting.department(name);
         found.ok_or_else(|| Problem::new("department-unknown", "no such department is hosted here"))
     }
+
+    /// What `waiting` waits for; once the shutdown has begun, what `now` says at once.
+    pub(super) async fn unless_closing<T, N: Future<Output = T>>(
+        &self,
+        waiting: impl Future<Output = T>,
+        now: impl FnOnce() -> N,
+    ) -> T {
+        tokio::select! {
+            done = waiting => done,
+            () = self.closing.begun() => now().await,
+        }
+    }
 }
 
 impl<H> Clone for Site<H> {
     fn clone(&self) -> Self {
-        Self { hosting: Arc::clone(&self.hosting), limits: Arc::clone(&self.limits) }
+        let (hosting, limits) = (Arc::clone(&self.hosting), Arc::clone(&self.limits));
+        Self { hosting, limits, closing: self.closing.clone() }
     }
 }
 

@@ -15,6 +15,8 @@ pub struct Limits {
     pub header_fields: usize,
     /// How long a client may take to send a header, and an idle connection to send the next one: 10 s.
     pub header_time: Duration,
+    /// How long a client may take for a TLS handshake: 10 s.
+    pub handshake_time: Duration,
     /// Longest body, in bytes. 1 MiB: the largest documents are offers and answers with padding.
     pub body_bytes: usize,
     /// How long a client may take to send a body: 20 s, a part at 2 Mbit/s.
@@ -34,6 +36,11 @@ pub struct Limits {
     /// Most connections at once. 1,024: half of the usual 2,048 or more files that a process may have
     /// open, of which the stores need some.
     pub connections: usize,
+    /// Most connections at once from one client: one IPv4 address, or one IPv6 network of 64 bits. 128:
+    /// half of a surface's `requests`, so that no single client takes all the room. Behind a proxy all
+    /// clients have the proxy's address: then the proxy has to share out, and this is set to
+    /// `connections`.
+    pub connections_per_address: usize,
     /// How long open requests may take to finish after the shutdown began: 30 s, as for any request.
     pub drain_time: Duration,
 }
@@ -44,6 +51,7 @@ impl Default for Limits {
             header_bytes: 16 * 1024,
             header_fields: 64,
             header_time: Duration::from_secs(10),
+            handshake_time: Duration::from_secs(10),
             body_bytes: 1024 * 1024,
             body_time: Duration::from_secs(20),
             part_bytes: MAX_PART_BYTES,
@@ -52,6 +60,7 @@ impl Default for Limits {
             request_time: Duration::from_secs(30),
             requests: 256,
             connections: 1024,
+            connections_per_address: 128,
             drain_time: Duration::from_secs(30),
         }
     }

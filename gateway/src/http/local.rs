@@ -418,7 +418,9 @@ async fn asked<H: Hosting>(
 ) -> Result<Response<Body>, Problem> {
     // Less than the request's own time, so that there is an answer and no error when it is over.
     let wait = Duration::from_secs(wait).min(site.limits.request_time / 2);
-    Ok(json_response(StatusCode::OK, &department.asked(request, wait).await?))
+    let waiting = department.asked(request, wait);
+    let asked = site.unless_closing(waiting, || department.asked(request, Duration::ZERO)).await?;
+    Ok(json_response(StatusCode::OK, &asked))
 }
 
 async fn offer<H: Hosting>(

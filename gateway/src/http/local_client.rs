@@ -23,6 +23,7 @@ use super::local::{
     Ask, Asked, Enrolment, EnrolmentCode, IDEMPOTENCY_KEY, PayloadReceived, PayloadSent, Received,
     SubjectText,
 };
+use super::tls::Trust;
 use super::transport::{BaseUrl, BaseUrlError, ClientLimits, Transport};
 
 /// Calls the local surface of one department, as one of its own systems.
@@ -87,6 +88,12 @@ impl LocalClient {
     /// A client of the gateway at `base`, for the department that `token` belongs to.
     pub fn new(base: BaseUrl, token: Zeroizing<String>, limits: ClientLimits) -> Self {
         Self { transport: Transport::new(&limits), limits, base, token }
+    }
+
+    /// The same client, trusting others for `https` than the operating system does.
+    #[must_use]
+    pub fn trusting(self, trust: Trust) -> Self {
+        Self { transport: Transport::trusting(&self.limits, trust), ..self }
     }
 
     /// Asks an issuer. Under one idempotency key the same question is asked once.

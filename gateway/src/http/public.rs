@@ -25,8 +25,8 @@ const FRESH: &str = "no-cache";
 
 /// What a gateway tells everybody.
 pub trait PublicApi: Send + Sync + 'static {
-    /// Whether the gateway can serve: a problem `not-ready` says why not.
-    fn ready(&self) -> impl Future<Output = Result<(), Problem>> + Send;
+    /// Whether the gateway can serve.
+    fn ready(&self) -> impl Future<Output = Readiness> + Send;
 
     /// The log's newest signed checkpoint (C2SP tlog-checkpoint).
     fn checkpoint(&self) -> impl Future<Output = Result<String, Problem>> + Send;
@@ -57,6 +57,40 @@ pub trait PublicApi: Send + Sync + 'static {
         &self,
         digest: Digest,
     ) -> impl Future<Output = Result<Option<Bytes>, Problem>> + Send;
+}
+
+/// Whether a gateway can serve.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Readiness {
+    /// Whether nothing is missing.
+    pub ready: bool,
+    /// What was looked at.
+    pub checks: Vec<Check>,
+}
+
+/// One thing that a gateway has to be able to do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Check {
+    /// `prove`, `append` or `decrypt`.
+    pub name: String,
+    /// Whether it can.
+    pub ok: bool,
+}
+
+impl Readiness {
+    /// What follows from the checks.
+    pub fn of(checks: Vec<Check>) -> Self {
+        Self { ready: checks.iter().all(|check| check.ok), checks }
+    }
+
+    /// The checks in a sentence.
+    fn sentence(&self) -> String {
+        let says = |check: &Check| {
+            let outcome = if check.ok { "ok" } else { "failed" };
+            format!("{}: {outcome}", check.name)
+        };
+        self.checks.iter().map(says).collect::<Vec<_>>().join(", ")
+    }
 }
 
 /// The chain's newest block.
@@ -100,8 +134,11 @@ async fn live() -> Response<Body> {
 }
 
 async fn ready<H: Hosting>(State(site): State<Site<H>>) -> Result<Response<Body>, Problem> {
-    site.hosting.public().ready().await?;
-    Ok(kept(typed(StatusCode::OK, TEXT, Body::from("ready\n")), "no-store"))
+    let readiness = site.hosting.public().ready().await;
+    if !readiness.ready {
+        return Err(Problem::new("not-ready", readiness.sentence()));
+    }
+    Ok(json_response(StatusCode::OK, &readiness))
 }
 
 async fn checkpoint<H: Hosting>(State(site): State<Site<H>>) -> Result<Response<Body>, Problem> {

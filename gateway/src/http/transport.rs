@@ -1,7 +1,10 @@
 //! What both clients share: addresses, time, and how much of an answer is read.
 
+mod timed;
+
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ::http::uri::{Authority, PathAndQuery, Scheme};
@@ -9,25 +12,33 @@ use ::http::{Request, Response, Uri};
 use crypto::envelope::stream::MAX_PART_BYTES;
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
+use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use thiserror::Error;
+use tokio::sync::OnceCell;
+use tokio::task::spawn_blocking;
 
+use self::timed::Timed;
 use super::signature::{Audience, AudienceError};
+use super::tls::Trust;
 
 /// Less than servers keep an idle connection open, so that none is used that is about to be closed.
 const IDLE_TIME: Duration = Duration::from_secs(5);
 
-/// The address of a gateway: `http://host[:port]`, with at most a `/` after it.
+/// The address of a gateway: `https://host[:port]` or `http://host[:port]`, with at most a `/` after it.
 ///
 /// There is no path before the surfaces' own: signatures cover the path as the gateway sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BaseUrl(Authority);
+pub struct BaseUrl {
+    scheme: Scheme,
+    authority: Authority,
+}
 
 /// A text is not a gateway's address.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
-#[error("expected http://host:port without user, path and query")]
+#[error("expected https://host:port or http://host:port without user, path and query")]
 pub struct BaseUrlError;
 
 impl FromStr for BaseUrl {
@@ -37,16 +48,19 @@ impl FromStr for BaseUrl {
         let uri: Uri = text.parse().map_err(|_| BaseUrlError)?;
         let bare = uri.path_and_query().is_none_or(|target| target.as_str() == "/");
         let authority = uri.authority().filter(|authority| !authority.as_str().contains('@'));
-        if uri.scheme() != Some(&Scheme::HTTP) || !bare || text.contains('#') {
+        let spoken = |scheme: &&Scheme| [Scheme::HTTPS, Scheme::HTTP].contains(scheme);
+        let scheme = uri.scheme().filter(spoken).cloned().ok_or(BaseUrlError)?;
+        if !bare || text.contains('#') {
             return Err(BaseUrlError);
         }
-        authority.cloned().map(Self).ok_or(BaseUrlError)
+        let authority = authority.cloned().ok_or(BaseUrlError)?;
+        Ok(Self { scheme, authority })
     }
 }
 
 impl fmt::Display for BaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "http://{}", self.0)
+        write!(f, "{}://{}", self.scheme, self.authority)
     }
 }
 
@@ -56,14 +70,13 @@ impl BaseUrl {
     /// # Errors
     /// [`AudienceError`]
     pub fn audience(&self) -> Result<Audience, AudienceError> {
-        let url = Uri::builder().scheme(Scheme::HTTP).authority(self.0.clone()).path_and_query("/");
-        Audience::of(&url.build().map_err(|_| AudienceError)?)
+        Audience::of(&self.at("/").map_err(|_| AudienceError)?)
     }
 
     /// The URL of `target`, a path with perhaps a query, at this gateway.
     pub(super) fn at(&self, target: &str) -> Result<Uri, BaseUrlError> {
         let target: PathAndQuery = target.parse().map_err(|_| BaseUrlError)?;
-        let url = Uri::builder().scheme(Scheme::HTTP).authority(self.0.clone());
+        let url = Uri::builder().scheme(self.scheme.clone()).authority(self.authority.clone());
         url.path_and_query(target).build().map_err(|_| BaseUrlError)
     }
 }
@@ -90,30 +103,68 @@ impl Default for ClientLimits {
     }
 }
 
+type Plain = Client<HttpConnector, Full<Bytes>>;
+type Secure = Client<Timed<HttpsConnector<HttpConnector>>, Full<Bytes>>;
+
 /// Connections to gateways. Follows no redirect and uses no proxy.
 #[derive(Clone, Debug)]
 pub(super) struct Transport {
-    client: Client<HttpConnector, Full<Bytes>>,
+    plain: Plain,
+    /// Made for the first `https` URL: reading whom to trust takes a while.
+    secure: Arc<OnceCell<Secure>>,
+    trust: Trust,
+    connect_time: Duration,
 }
 
 impl Transport {
+    /// Connections that trust whom the operating system trusts.
     pub(super) fn new(limits: &ClientLimits) -> Self {
-        let mut connector = HttpConnector::new();
-        connector.set_connect_timeout(Some(limits.connect_time));
-        connector.set_nodelay(true);
-        let client = Client::builder(TokioExecutor::new())
-            .pool_idle_timeout(IDLE_TIME)
-            .pool_timer(TokioTimer::new())
-            .build(connector);
-        Self { client }
+        Self::trusting(limits, Trust::default())
+    }
+
+    pub(super) fn trusting(limits: &ClientLimits, trust: Trust) -> Self {
+        let connect_time = limits.connect_time;
+        let plain = pooling().build(connector(connect_time));
+        Self { plain, secure: Arc::default(), trust, connect_time }
     }
 
     pub(super) async fn send(
         &self,
         request: Request<Bytes>,
     ) -> Result<Response<Incoming>, hyper_util::client::legacy::Error> {
-        self.client.request(request.map(Full::new)).await
+        let request = request.map(Full::new);
+        if request.uri().scheme() == Some(&Scheme::HTTPS) {
+            self.secure().await.request(request).await
+        } else {
+            self.plain.request(request).await
+        }
     }
+
+    async fn secure(&self) -> &Secure {
+        let make = || async {
+            let trust = self.trust.clone();
+            let config = spawn_blocking(move || trust.client()).await;
+            let config = config.expect("reading certificates does not panic");
+            let mut tcp = connector(self.connect_time);
+            tcp.enforce_http(false);
+            let connector = HttpsConnector::from((tcp, config));
+            pooling().build(Timed { connector, time: self.connect_time })
+        };
+        self.secure.get_or_init(make).await
+    }
+}
+
+fn connector(connect_time: Duration) -> HttpConnector {
+    let mut connector = HttpConnector::new();
+    connector.set_connect_timeout(Some(connect_time));
+    connector.set_nodelay(true);
+    connector
+}
+
+fn pooling() -> hyper_util::client::legacy::Builder {
+    let mut pooling = Client::builder(TokioExecutor::new());
+    pooling.pool_idle_timeout(IDLE_TIME).pool_timer(TokioTimer::new());
+    pooling
 }
 
 #[cfg(test)]
@@ -122,16 +173,30 @@ mod tests {
 
     #[test]
     fn an_address_is_host_and_port_and_nothing_else() {
-        for good in ["http://a", "http://a:80", "http://127.0.0.1:8080/", "http://[::1]:8080"] {
+        let good = ["http://a", "http://a:80", "http://127.0.0.1:8080/", "http://[::1]:8080"];
+        for good in good.into_iter().chain(["https://a", "https://127.0.0.1:8443/"]) {
             let base: BaseUrl = good.parse().unwrap();
             assert_eq!(base.to_string(), good.trim_end_matches('/'));
         }
-        let bad = ["", "a", "/a", "https://a", "http://", "http://u@a", "http://a/b", "http://a?b"];
+        let bad = ["", "a", "/a", "https://", "http://", "http://u@a", "http://a/b", "http://a?b"];
         for bad in bad.into_iter().chain(["http://a/#b", "ftp://a"]) {
             assert_eq!(bad.parse::<BaseUrl>(), Err(BaseUrlError), "{bad}");
         }
         let base: BaseUrl = "http://a:1".parse().unwrap();
         assert_eq!(base.at("/v1/x?y").unwrap().to_string(), "http://a:1/v1/x?y");
         assert_eq!(base.at("/v1/x y"), Err(BaseUrlError));
+        let base: BaseUrl = "https://a:1".parse().unwrap();
+        assert_eq!(base.at("/v1/x?y").unwrap().to_string(), "https://a:1/v1/x?y");
+    }
+
+    #[test]
+    fn an_audience_has_the_port_unless_it_is_the_schemes_own() {
+        let audience = |url: &str| url.parse::<BaseUrl>().unwrap().audience().unwrap();
+        assert_eq!(audience("https://a:443"), audience("https://A"));
+        assert_eq!(audience("http://a:80"), audience("http://a"));
+        assert_ne!(audience("https://a:80"), audience("https://a"));
+        assert_ne!(audience("http://a:443"), audience("http://a"));
+        // Behind a proxy that speaks TLS the gateway listens in the open, and is still the same one.
+        assert_eq!(audience("https://a"), audience("http://a"));
     }
 }

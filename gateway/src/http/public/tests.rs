@@ -1,5 +1,7 @@
+use std::sync::atomic::Ordering;
+
 use ::http::Request;
-use ::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use ::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 use hyper::body::Bytes;
 use serde_json::json;
 
@@ -18,9 +20,11 @@ async fn everybody_is_told_the_same() {
     let tip = json!({ "height": 7, "block": ID, "entries": 9, "log_root": ID }).to_string();
     let receipt = json!({ "entry": ID }).to_string();
     let (receipts, documents) = (format!("/v1/chain/receipts/{ID}"), format!("/v1/documents/{ID}"));
+    let ready =
+        r#"{"ready":true,"checks":[{"name":"prove","ok":true},{"name":"append","ok":true}]}"#;
     let expected: [(&str, &str, &str, &[u8]); 10] = [
         ("/livez", TEXT, "no-store", b"live\n"),
-        ("/readyz", TEXT, "no-store", b"ready\n"),
+        ("/readyz", JSON, "no-store", ready.as_bytes()),
         ("/checkpoint", TEXT, FRESH, b"origin\n1\nroot\n"),
         ("/genesis.json", JSON, FRESH, b"{\"genesis\":1}"),
         ("/v1/circuits", JSON, FRESH, b"[]"),
@@ -43,6 +47,19 @@ async fn everybody_is_told_the_same() {
             assert_eq!(answer.body, body, "{target}");
         }
     }
+}
+
+#[tokio::test]
+async fn a_gateway_that_is_not_ready_says_what_fails_and_when_to_come_back() {
+    let running = start(Limits::default()).await;
+    running.gateway.notices.0.store(true, Ordering::Relaxed);
+    let answer = get(&running, "/readyz").await;
+    assert_eq!(answer.code(), problem(503, "not-ready"));
+    assert_eq!(answer.problem().detail, "prove: ok, append: failed");
+    assert_eq!(answer.headers[RETRY_AFTER], "5");
+    assert_eq!(get(&running, "/livez").await.status, 200);
+    running.gateway.notices.0.store(false, Ordering::Relaxed);
+    assert_eq!(get(&running, "/readyz").await.status, 200);
 }
 
 #[tokio::test]

@@ -7,7 +7,9 @@ use ::http::header::{ALLOW, RETRY_AFTER};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::timeout;
 
-use crate::http::fixture::{BROKEN, ENDLESS, Running, SLOW, local_request, problem, read, start};
+use crate::http::fixture::{
+    BROKEN, ENDLESS, Running, SLOW, WAITING, local_request, problem, read, start,
+};
 use crate::http::layers::REQUEST_ID;
 use crate::http::limits::Limits;
 use crate::http::server::Drained;
@@ -186,6 +188,43 @@ async fn a_shutdown_finishes_what_has_begun() {
     tax.gate.add_permits(1);
     assert_eq!(read(&mut slow).await.status, 200);
     assert_eq!(stopped.await.unwrap(), Drained { cut: 0 });
+}
+
+#[tokio::test]
+async fn a_shutdown_wakes_those_who_wait_for_an_answer() {
+    let running = start(Limits::default()).await;
+    let mut waiting = running.connect().await;
+    let target = format!("/v1/requests/{WAITING}?wait=10");
+    waiting.write_all(get(&target).as_bytes()).await.unwrap();
+    let tax = Arc::clone(&running.gateway.tax);
+    tax.begun.acquire().await.unwrap().forget();
+    let stopped = running.stop();
+    assert_eq!(read(&mut waiting).await.status, 200);
+    assert_eq!(stopped.await.unwrap(), Drained { cut: 0 });
+    assert_eq!(
+        tax.log(),
+        [format!("asked {WAITING}, waiting 0")],
+        "asked again, and not waited for"
+    );
+}
+
+#[tokio::test]
+async fn one_address_does_not_take_all_connections() {
+    let limits = Limits { connections_per_address: 2, ..Limits::default() };
+    let running = start(limits).await;
+    let mut slow = begin_slow(&running).await;
+    let other = begin_slow(&running).await;
+    let mut third = running.connect().await;
+    let mut answer = Vec::new();
+    // Closed at once, whether or not it was written to.
+    let _: Result<usize, std::io::Error> = third.read_to_end(&mut answer).await;
+    assert_eq!(answer, b"");
+    running.gateway.tax.gate.add_permits(2);
+    assert_eq!(read(&mut slow).await.status, 200);
+    drop((slow, other));
+    while running.try_raw(&get("/livez")).await.is_none() {
+        tokio::task::yield_now().await;
+    }
 }
 
 #[tokio::test]

@@ -35,7 +35,7 @@ use crate::http::local::{
     SubjectText, Tokens,
 };
 use crate::http::peer::{PartName, PayloadName, PeerApi};
-use crate::http::public::{PublicApi, Tip};
+use crate::http::public::{PublicApi, Readiness, Tip};
 use crate::http::server::{Drained, serve};
 use crate::http::signature::{Audience, KeyDirectory, NonceError, NonceStore, Signer};
 use crate::http::{BaseUrl, Download, Hosting, Limits, Problem, Upload};
@@ -324,8 +324,8 @@ impl PeerApi for Office {
 }
 
 impl PublicApi for Office {
-    async fn ready(&self) -> Result<(), Problem> {
-        nobody()
+    async fn ready(&self) -> Readiness {
+        Readiness::of(Vec::new())
     }
 
     async fn checkpoint(&self) -> Result<String, Problem> {
