@@ -19,6 +19,10 @@ use tlog_tiles::tlog::Hash;
 use crate::text::Origin;
 use crate::time::Timestamp;
 
+mod cosignatures;
+
+pub use cosignatures::{CosignatureError, Cosignatures, cosigners};
+
 /// Signature type of a log's own Ed25519 key.
 const ED25519: u8 = 0x01;
 /// Signature type of a timestamped Ed25519 cosignature.
@@ -209,6 +213,34 @@ impl SignedCheckpoint {
     /// The note.
     pub fn as_str(&self) -> &str {
         &self.note
+    }
+
+    /// What it says, unchecked.
+    pub const fn checkpoint(&self) -> &Checkpoint {
+        &self.checkpoint
+    }
+
+    /// A checkpoint's note with whole signature lines.
+    fn of_lines<'a>(checkpoint: Checkpoint, lines: impl Iterator<Item = &'a str>) -> Self {
+        let text = String::from_utf8(checkpoint.text()).expect("a checkpoint's text is ASCII");
+        let note = lines.fold(text + "\n", |note, line| note + line);
+        Self { checkpoint, note }
+    }
+
+    /// The signature line of `key`, with its end, unchecked.
+    fn line_of(&self, key: &NoteKey) -> Option<&str> {
+        use base64::Engine as _;
+        let standard = &base64::engine::general_purpose::STANDARD;
+        let of_key = |line: &&str| {
+            let rest = line.strip_prefix("\u{2014} ").and_then(|rest| rest.strip_suffix('\n'));
+            let parts = rest.and_then(|rest| rest.split_once(' '));
+            parts.is_some_and(|(name, blob)| {
+                let blob = standard.decode(blob).unwrap_or_default();
+                name == key.name.as_str() && blob.starts_with(&key.id().to_be_bytes())
+            })
+        };
+        let (_, signatures) = self.note.split_once("\n\n")?;
+        signatures.split_inclusive('\n').find(of_key)
     }
 
     /// Adds the cosignature of `name` at `time`. A cosigner first checks that the checkpoint is consistent

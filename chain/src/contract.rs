@@ -20,8 +20,10 @@ use crate::replica::Replica;
 use crate::time::Timestamp;
 use crate::validators::{Validator, ValidatorSet};
 
+mod direct;
 mod suite;
 
+pub use direct::Direct;
 pub use suite::{Harness, check_ledger};
 
 const VALID: &str = "a test fixture's text is valid";

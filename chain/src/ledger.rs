@@ -16,17 +16,25 @@ use crate::block::CertifiedBlock;
 use crate::checkpoint::SignedCheckpoint;
 use crate::document::Document;
 use crate::entry::Entry;
-use crate::identifier::EntryId;
+use crate::identifier::{BlockHash, EntryId};
 use crate::log::LogError;
 use crate::receipt::Receipt;
 use crate::replica::{Replica, Tip};
 use crate::rules::RuleError;
-use crate::store::StoreError;
+use crate::store::{Reader, StoreError};
 
+mod follower;
 mod local;
+mod reading;
+mod upstream;
 mod writer;
 
+pub use follower::{
+    Backoff, DepartmentCosigner, FollowError, FollowerLedger, FollowerLedgerOptions,
+};
+pub(crate) use follower::{Copy, CopyError, validator_keys};
 pub use local::{LocalLedger, LocalLedgerOptions, OpenLedgerError};
+pub use upstream::{HandInError, Upstream, UpstreamError, blocks_or_wait};
 pub use writer::Batching;
 
 /// A result to be awaited, so that a ledger can be held as `dyn Ledger`.
@@ -97,6 +105,32 @@ pub enum StopReason {
         /// The first height that this validator does not certify alone.
         height: u64,
     },
+    /// Two blocks are certified at one height: a follower's own, and one that its upstream serves.
+    #[error(
+        "two blocks are certified at height {height}: {ours}, which this copy has, and {theirs}, which \
+         the upstream gateway serves"
+    )]
+    Fork {
+        /// The height.
+        height: u64,
+        /// This copy's block.
+        ours: BlockHash,
+        /// The upstream's block.
+        theirs: BlockHash,
+    },
+    /// A validator signed a checkpoint over another log than a follower's own.
+    #[error(
+        "a validator signed a checkpoint with root {theirs} over the first {size} entries, whose root \
+         is {ours}"
+    )]
+    ForkedCheckpoint {
+        /// The checkpoint's size.
+        size: u64,
+        /// This copy's root.
+        ours: Digest,
+        /// The checkpoint's root.
+        theirs: Digest,
+    },
     /// It was closed.
     #[error("it was closed")]
     Closed,
@@ -108,6 +142,8 @@ impl StopReason {
         match self {
             Self::Store(error) => error.code(),
             Self::NotTheValidator { .. } => "ledger-not-the-validator",
+            Self::Fork { .. } => "ledger-fork",
+            Self::ForkedCheckpoint { .. } => "ledger-forked-checkpoint",
             Self::Closed => "ledger-closed",
         }
     }
@@ -123,6 +159,9 @@ pub enum ReadError {
     /// A proof could not be made.
     #[error(transparent)]
     Log(#[from] LogError),
+    /// A follower has not yet seen a checkpoint that a validator signed.
+    #[error("no signed checkpoint has been seen yet")]
+    NoCheckpoint,
 }
 
 impl ReadError {
@@ -131,6 +170,7 @@ impl ReadError {
         match self {
             Self::Store(error) => error.code(),
             Self::Log(error) => error.code(),
+            Self::NoCheckpoint => "checkpoint-unseen",
         }
     }
 }
@@ -148,6 +188,8 @@ pub struct Health {
     pub single_operator: bool,
     /// Why it takes no entries any more.
     pub stopped: Option<StopReason>,
+    /// What keeps a follower from following, for now; a validator follows nobody.
+    pub following: Option<FollowError>,
 }
 
 /// The chain as a gateway sees it. Every implementation passes the tests in `chain::contract`.
@@ -175,8 +217,12 @@ pub trait Ledger: fmt::Debug + Send + Sync {
     /// Tells of each durable block, or of the newest if there were several.
     fn subscribe(&self) -> watch::Receiver<Arc<Replica>>;
 
-    /// A signed checkpoint of the last durable block.
-    fn checkpoint(&self) -> Pending<'_, SignedCheckpoint>;
+    /// A signed checkpoint of the last durable block; a follower's may be of an earlier one while nobody
+    /// is reached who can sign a newer one.
+    fn checkpoint(&self) -> Pending<'_, Result<SignedCheckpoint, ReadError>>;
+
+    /// What reads the chain folder. It may see a block just before it is durable.
+    fn reader(&self) -> &Reader;
 
     /// How the ledger is doing.
     fn health(&self) -> Pending<'_, Health>;

@@ -8,7 +8,9 @@
 //! - [`rules`], [`replica`]: what may follow what; the same code for the validator, for recovery, for
 //!   followers and for auditors.
 //! - [`log`], [`checkpoint`], [`receipt`]: what shows an entry's place to somebody who keeps no chain.
-//! - [`store`], [`ledger`]: the embedded default, one validator over sled. The only file access.
+//! - [`store`], [`ledger`]: one validator over sled, the embedded default, and those who follow it. The only
+//!   file access.
+//! - [`rebuild`](mod@rebuild): a damaged chain folder, anew from another copy.
 //! - [`audit`](mod@audit): everything recomputed from a chain folder and a genesis file.
 
 pub mod audit;
@@ -24,6 +26,7 @@ pub mod genesis;
 pub mod identifier;
 pub mod ledger;
 pub mod log;
+pub mod rebuild;
 pub mod receipt;
 pub mod replica;
 pub mod rules;

@@ -17,7 +17,7 @@
 use std::fmt;
 use std::fs::File;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -48,6 +48,7 @@ pub use mark::Mark;
 
 use mark::MarkFile;
 use trees::Trees;
+pub(crate) use trees::lock;
 #[cfg(test)]
 pub(crate) use trees::open_sled;
 
@@ -293,6 +294,7 @@ impl Store {
         genesis: Arc<Genesis>,
         boundary: Arc<dyn Boundary>,
     ) -> Result<(Self, Replica), OpenError> {
+        finish_rebuild(folder).map_err(|error| OpenError::file(folder, &error))?;
         std::fs::create_dir_all(folder).map_err(|error| OpenError::file(folder, &error))?;
         let mark = open_mark(folder, &genesis)?;
         let trees = Trees::open(folder)?;
@@ -388,6 +390,24 @@ fn mark_of(header: &Header, round: u32) -> Mark {
         log_size: header.log_size,
         log_root: header.log_root,
     }
+}
+
+/// Where a rebuilt chain folder waits to take the place of `folder`.
+pub(crate) fn rebuilt_path(folder: &Path) -> PathBuf {
+    let mut name = folder.file_name().unwrap_or_default().to_owned();
+    name.push(".rebuilt");
+    folder.with_file_name(name)
+}
+
+/// Puts a rebuilt folder into the place of one that was moved away for it and then not replaced: without
+/// this, an empty chain would begin there.
+fn finish_rebuild(folder: &Path) -> io::Result<()> {
+    let rebuilt = rebuilt_path(folder);
+    if folder.exists() || !rebuilt.is_dir() {
+        return Ok(());
+    }
+    std::fs::rename(&rebuilt, folder)?;
+    File::open(folder)?.sync_all()
 }
 
 /// The mark of the folder. A new folder gets its mark before its first block can be written.

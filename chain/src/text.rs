@@ -6,6 +6,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use thiserror::Error;
 
+use crate::identifier::DepartmentId;
+
 /// Why a text is not what a document's field wants.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[error("expected {expected}")]
@@ -105,6 +107,15 @@ text! {
     }
 }
 
+impl Origin {
+    /// `<origin>/<department>`: the name under which a department cosigns this network's checkpoints.
+    pub fn of_cosigner(&self, department: &DepartmentId) -> Self {
+        // Slugs have no character that an origin must not have. That the name may be longer than an
+        // origin is nobody's trouble: it is compared, and never read.
+        Self(format!("{}/{department}", self.0))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -142,6 +153,11 @@ mod tests {
     fn origins_are_valid_note_names() {
         let origin: Origin = "example.gov/proofgate".parse().unwrap();
         assert!(signed_note::is_key_name_valid(origin.as_str()));
+        let cosigner = origin.of_cosigner(&"tax".parse().unwrap());
+        assert_eq!(cosigner.as_str(), "example.gov/proofgate/tax");
+        let long: Origin = "x".repeat(200).parse().unwrap();
+        let longer = long.of_cosigner(&"y".repeat(31).parse().unwrap());
+        assert!(signed_note::is_key_name_valid(longer.as_str()));
         for text in ["", "a b", "a+b", "a\n", "ä"] {
             assert!(text.parse::<Origin>().is_err(), "{text}");
         }

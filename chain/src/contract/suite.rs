@@ -218,6 +218,7 @@ async fn checkpoints_are_over_the_tip<H: Harness>(harness: &H) {
     submit(&ledger, network.request(0, "request")).await;
     let genesis = network.genesis();
     let (facts, signed) = (genesis.facts(), ledger.checkpoint().await);
+    let signed = signed.expect("the chain has a signed checkpoint");
     let validators = genesis.validators().validators().iter();
     let keys: Vec<_> = validators.map(|v| NoteKey::log(facts.name.clone(), v.key)).collect();
     let (checkpoint, _) =

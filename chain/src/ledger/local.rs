@@ -12,18 +12,17 @@ use thiserror::Error;
 use tokio::sync::{oneshot, watch};
 
 use super::writer::{Batching, Identity, Job, Writer};
-use super::{Health, Ledger, Pending, ReadError, StopReason, Submission, SubmitError};
+use super::{Health, Ledger, Pending, ReadError, StopReason, Submission, SubmitError, reading};
 use crate::block::CertifiedBlock;
 use crate::checkpoint::{Checkpoint, SignedCheckpoint};
 use crate::document::Document;
 use crate::entry::SignedEntry;
 use crate::genesis::Genesis;
 use crate::identifier::{EntryId, ValidatorId};
-use crate::log::InclusionProof;
-use crate::receipt::{CertifiedHeader, HandOver, Receipt, ReceiptError};
+use crate::receipt::{CertifiedHeader, Receipt, ReceiptError};
 use crate::replica::Replica;
 use crate::rules::RuleError;
-use crate::store::{Boundary, Direct, OpenError, Reader, Store, StoreError, TipError};
+use crate::store::{Boundary, Direct, OpenError, Reader, Store, TipError};
 use crate::time::{Clock, SystemClock};
 
 /// Entries that may wait in the queue before submitters are told to come back: 16 blocks of 256.
@@ -200,11 +199,6 @@ impl LocalLedger {
         Ok(Self { queue, thread, shared, reader, syncs, identity, timeout })
     }
 
-    /// What reads the chain folder. It may see a block just before it is durable.
-    pub const fn reader(&self) -> &Reader {
-        &self.reader
-    }
-
     fn stop_reason(&self) -> StopReason {
         self.shared.stopped.get().cloned().unwrap_or(StopReason::Closed)
     }
@@ -258,25 +252,7 @@ impl LocalLedger {
 
     /// The receipt of a durable entry.
     fn make_receipt(&self, id: &EntryId) -> Result<Option<Receipt>, ReadError> {
-        let snapshot = self.snapshot();
-        let Some(position) = snapshot.state().position(id) else { return Ok(None) };
-        let (height, index) = (position.height, position.index);
-        let missing = |tree, key| StoreError::Missing { tree, key };
-        let (header, certificate) =
-            self.reader.header(height)?.ok_or_else(|| missing("block", height))?;
-        let entry = self.reader.entry(index)?.ok_or_else(|| missing("entry", index))?;
-        let inclusion = InclusionProof::new(&self.reader, header.log_size, index)?;
-        let before = |hand_over: &&HandOver| hand_over.header.height < height;
-        let hand_overs = snapshot.hand_overs().iter().filter(before).cloned().collect();
-        let header = CertifiedHeader { header, certificate, hand_overs };
-        Ok(Some(Receipt { entry, index, inclusion, header }))
-    }
-
-    fn read_blocks(&self, from: u64, limit: usize) -> Result<Vec<CertifiedBlock>, ReadError> {
-        let last = self.snapshot().tip().height;
-        let missing = |height| StoreError::Missing { tree: "block", key: height };
-        let block = |height| Ok(self.reader.block(height)?.ok_or_else(|| missing(height))?);
-        (from.max(1)..=last).take(limit).map(block).collect()
+        reading::receipt(&self.reader, &self.snapshot(), id)
     }
 }
 
@@ -294,7 +270,7 @@ impl Ledger for LocalLedger {
         height: u64,
         limit: usize,
     ) -> Pending<'_, Result<Vec<CertifiedBlock>, ReadError>> {
-        Box::pin(async move { self.read_blocks(height, limit) })
+        Box::pin(async move { reading::blocks(&self.reader, &self.snapshot(), height, limit) })
     }
 
     fn document(&self, digest: Digest) -> Pending<'_, Result<Option<Document>, ReadError>> {
@@ -309,12 +285,16 @@ impl Ledger for LocalLedger {
         self.shared.newest.subscribe()
     }
 
-    fn checkpoint(&self) -> Pending<'_, SignedCheckpoint> {
+    fn reader(&self) -> &Reader {
+        &self.reader
+    }
+
+    fn checkpoint(&self) -> Pending<'_, Result<SignedCheckpoint, ReadError>> {
         let snapshot = self.snapshot();
         let (origin, tip) = (snapshot.genesis().facts().name.clone(), snapshot.tip());
         let checkpoint = Checkpoint { origin, size: tip.log_size, root: tip.log_root };
         let signed = checkpoint.sign(&self.identity.key);
-        Box::pin(async move { signed })
+        Box::pin(async move { Ok(signed) })
     }
 
     fn health(&self) -> Pending<'_, Health> {
@@ -325,6 +305,7 @@ impl Ledger for LocalLedger {
             syncs: self.syncs.load(Ordering::Relaxed),
             single_operator: snapshot.state().validators().is_single_operator(),
             stopped: self.shared.stopped.get().cloned(),
+            following: None,
         };
         Box::pin(async move { health })
     }

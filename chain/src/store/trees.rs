@@ -230,7 +230,7 @@ impl Hashes for Trees {
 }
 
 /// Locks the folder for this process.
-fn lock(folder: &Path) -> Result<File, OpenError> {
+pub(crate) fn lock(folder: &Path) -> Result<File, OpenError> {
     let path = folder.join(LOCK_NAME);
     let file = File::create(&path).map_err(|error| OpenError::file(&path, &error))?;
     match file.try_lock() {

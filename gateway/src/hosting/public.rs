@@ -40,7 +40,8 @@ impl PublicApi for Notices {
     }
 
     async fn checkpoint(&self) -> Result<String, Problem> {
-        Ok(self.ledger.checkpoint().await.as_str().to_owned())
+        let signed = self.ledger.checkpoint().await.map_err(Internal::from)?;
+        Ok(signed.as_str().to_owned())
     }
 
     async fn genesis(&self) -> Result<Bytes, Problem> {

@@ -16,7 +16,7 @@ use ::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE}
 use ::http::{HeaderValue, Response, StatusCode};
 use axum::body::Body;
 use axum::response::IntoResponse;
-use chain::ledger::{StopReason, SubmitError};
+use chain::ledger::{ReadError, StopReason, SubmitError};
 use hyper::body::Bytes;
 
 use self::table::{INTERNAL, row};
@@ -229,12 +229,16 @@ impl From<Internal> for Problem {
                 error @ (SubmitError::Busy
                 | SubmitError::Unknown { .. }
                 | SubmitError::Stopped(
-                    StopReason::Closed | StopReason::NotTheValidator { .. },
+                    StopReason::Closed
+                    | StopReason::NotTheValidator { .. }
+                    | StopReason::Fork { .. }
+                    | StopReason::ForkedCheckpoint { .. },
                 )),
             ) => {
                 tracing::error!(%error, "the chain takes no entry");
                 Self::new(error.code(), error)
             }
+            Internal::Chain(error @ ReadError::NoCheckpoint) => Self::new(error.code(), error),
             error => Self::internal(&error),
         }
     }

@@ -10,6 +10,7 @@ use chain::identifier::{EntryId, NetworkId};
 use chain::ledger::{Health, Ledger, Pending, ReadError, Submission, SubmitError};
 use chain::receipt::Receipt;
 use chain::replica::Replica;
+use chain::store::Reader;
 use crypto::Digest;
 use tokio::sync::watch;
 
@@ -71,8 +72,12 @@ impl Ledger for Faulty {
         self.ledger.subscribe()
     }
 
-    fn checkpoint(&self) -> Pending<'_, SignedCheckpoint> {
+    fn checkpoint(&self) -> Pending<'_, Result<SignedCheckpoint, ReadError>> {
         self.ledger.checkpoint()
+    }
+
+    fn reader(&self) -> &Reader {
+        self.ledger.reader()
     }
 
     fn health(&self) -> Pending<'_, Health> {

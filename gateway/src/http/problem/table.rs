@@ -232,6 +232,19 @@ pub(super) const TABLE: &[Row] = &[
     },
     Row {
         status: StatusCode::UNPROCESSABLE_ENTITY,
+        title: "The cosigned checkpoint does not hold",
+        codes: &[
+            "checkpoint-malformed",
+            "checkpoint-origin",
+            "checkpoint-extension",
+            "checkpoint-signature",
+            "checkpoint-unsigned",
+            "checkpoint-ahead",
+            "checkpoint-contradicted",
+        ],
+    },
+    Row {
+        status: StatusCode::UNPROCESSABLE_ENTITY,
         title: "The answer does not verify",
         codes: &[
             "answer-encoding",
@@ -299,6 +312,9 @@ pub(super) const TABLE: &[Row] = &[
             "ledger-unknown",
             "ledger-closed",
             "ledger-not-the-validator",
+            "ledger-fork",
+            "ledger-forked-checkpoint",
+            "checkpoint-unseen",
             "nonce-store-full",
         ],
     },

@@ -74,6 +74,7 @@ const NEVER_TOLD: &[(&str, &[&str])] = &[
             "encoding-missing-reference",
         ],
     ),
+    ("checkpoints that an audit is given are verified offline", &["checkpoint-missing"]),
     (
         "bundles are verified offline",
         &[
@@ -100,16 +101,12 @@ const NEVER_TOLD: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        "checkpoints are verified offline",
-        &[
-            "checkpoint-malformed",
-            "checkpoint-origin",
-            "checkpoint-extension",
-            "checkpoint-signature",
-            "checkpoint-unsigned",
-            "checkpoint-missing",
-            "checkpoint-contradicted",
-        ],
+        "what a follower's upstream did is in the follower's log",
+        &["upstream-unreached", "upstream-content", "upstream-refused", "upstream-shorter"],
+    ),
+    (
+        "a chain is rebuilt while no gateway runs",
+        &["rebuild-fork", "rebuild-not-needed", "rebuild-behind-mark", "rebuild-empty"],
     ),
 ];
 
