@@ -81,6 +81,13 @@ pub enum PeerPath {
         /// Which part, from 0.
         number: u64,
     },
+    /// `payloads/{request}/{payload}/parts`: which parts are there.
+    Parts {
+        /// Digest of the request.
+        request: Digest,
+        /// The payload.
+        payload: PayloadId,
+    },
     /// `payloads/{request}/{payload}/complete`: a payload's manifest, after its last part.
     Complete {
         /// Digest of the request.
@@ -291,11 +298,20 @@ impl Department {
             .expect("a commit does not panic, and the runtime outlives its departments")
     }
 
-    /// Takes up every exchange that a stop interrupted, and closes those whose time is over.
+    /// Takes up everything that a stop interrupted: [exchanges](Self::resume_exchanges), and after the
+    /// answers, without which nobody takes them, [payloads](Self::resume_payloads).
     ///
     /// # Errors
     /// [`Internal`] of the first that our own side cannot move; the others can be moved all the same.
     pub async fn resume(&self, peers: &impl Peers) -> Result<(), Internal> {
+        self.resume_exchanges(peers).await.and(self.resume_payloads(peers).await)
+    }
+
+    /// Takes up every exchange that a stop interrupted, and closes those whose time is over.
+    ///
+    /// # Errors
+    /// [`Internal`] of the first that our own side cannot move; the others can be moved all the same.
+    pub async fn resume_exchanges(&self, peers: &impl Peers) -> Result<(), Internal> {
         // A root may have been stored and not published.
         let mut outcome = self.publish_roots().await;
         for digest in self.unsent_digests()? {
@@ -304,8 +320,7 @@ impl Department {
         for digest in self.unfinished_digests()? {
             outcome = outcome.and(self.advance(&digest, peers).await);
         }
-        // After the answers, without which nobody takes a payload.
-        outcome.and(self.resume_payloads(peers).await)
+        outcome
     }
 
     /// Another department as the chain knows it.

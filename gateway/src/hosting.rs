@@ -10,6 +10,7 @@ mod peer;
 mod peers;
 mod public;
 mod readiness;
+mod sent;
 mod watching;
 mod worker;
 

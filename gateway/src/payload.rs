@@ -8,6 +8,10 @@
 //! request digest (64 hex) / payload id (32 hex) / part number (5 digits)
 //! ```
 
+mod part_set;
+
+pub use part_set::{PartSet, PartSetError};
+
 use std::path::Path as FilePath;
 use std::sync::Arc;
 
@@ -32,7 +36,9 @@ impl PayloadStore {
     /// # Errors
     /// [`PayloadError::Folder`] if there is no such folder and none can be made.
     pub fn local(folder: &FilePath) -> Result<Self, PayloadError> {
-        std::fs::create_dir_all(folder).map_err(|source| PayloadError::Folder { source })?;
+        let failed = |source| PayloadError::Folder { source };
+        std::fs::create_dir_all(folder).map_err(failed)?;
+        remove_unfinished(folder).map_err(failed)?;
         // Without fsync a part could be acknowledged and lost.
         let store = LocalFileSystem::new_with_prefix(folder)?.with_fsync(true);
         Ok(Self::new(Arc::new(store.with_automatic_cleanup(true))))
@@ -100,24 +106,41 @@ impl PayloadStore {
         Ok(part)
     }
 
-    /// The numbers below `count` of the parts that are not there, in ascending order.
+    /// The parts that are there.
     ///
     /// # Errors
-    /// [`PayloadError::PartNumber`] if no payload has that many parts, and [`PayloadError::Store`].
-    pub async fn missing(
+    /// [`PayloadError::Store`]
+    pub async fn parts(
         &self,
         request: &Digest,
         payload: &PayloadId,
-        count: u64,
-    ) -> Result<Vec<u64>, PayloadError> {
-        if count > MAX_PARTS {
-            return Err(PayloadError::PartNumber { got: count });
+    ) -> Result<PartSet, PayloadError> {
+        let mut parts = PartSet::default();
+        for found in self.objects(request, payload).await? {
+            // Whatever else lies there is not ours.
+            let number = found.location.filename().and_then(|name| name.parse().ok());
+            if let Some(number) = number.filter(|&number| number < MAX_PARTS)
+                && found.location == part_path(request, payload, number)
+            {
+                parts.insert(number);
+            }
         }
-        let there: std::collections::BTreeSet<Path> =
-            self.objects(request, payload).await?.into_iter().map(|found| found.location).collect();
-        Ok((0..count)
-            .filter(|&number| !there.contains(&part_path(request, payload, number)))
-            .collect())
+        Ok(parts)
+    }
+
+    /// The payloads of which anything is there, by request; without those that are none by their names.
+    ///
+    /// # Errors
+    /// [`PayloadError::Store`]
+    pub async fn payloads(&self) -> Result<Vec<(Digest, PayloadId)>, PayloadError> {
+        let mut found = Vec::new();
+        for request in self.store.list_with_delimiter(None).await?.common_prefixes {
+            let Some(digest) = last_name(&request) else { continue };
+            for payload in self.store.list_with_delimiter(Some(&request)).await?.common_prefixes {
+                found.extend(last_name(&payload).map(|payload| (digest, payload)));
+            }
+        }
+        Ok(found)
     }
 
     /// Deletes all parts of a payload; that there are none is no error.
@@ -142,6 +165,25 @@ impl PayloadStore {
         let folder = Path::from_iter([request.to_string(), payload.to_string()]);
         Ok(self.store.list_with_delimiter(Some(&folder)).await?.objects)
     }
+}
+
+/// Removes what a crash left of parts that were being written: `object_store` writes to
+/// `{name}#{number}` beside the part, and never looks at that again.
+fn remove_unfinished(folder: &FilePath) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            remove_unfinished(&entry.path())?;
+        } else if entry.file_name().to_string_lossy().contains('#') {
+            std::fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+/// What the last name of a path says.
+fn last_name<T: std::str::FromStr>(path: &Path) -> Option<T> {
+    path.parts().next_back()?.as_ref().parse().ok()
 }
 
 fn part_path(request: &Digest, payload: &PayloadId, number: u64) -> Path {
@@ -253,13 +295,43 @@ mod tests {
     #[tokio::test]
     async fn parts_come_back_and_the_missing_ones_are_named() {
         let (_folder, store) = store();
-        assert_eq!(store.missing(&REQUEST, &PAYLOAD, 3).await.unwrap(), [0, 1, 2]);
+        assert_eq!(missing(&store, &PAYLOAD, 3).await, [0, 1, 2]);
         put(&store, 2, b"two").await.unwrap();
         put(&store, 0, b"zero").await.unwrap();
-        assert_eq!(store.missing(&REQUEST, &PAYLOAD, 4).await.unwrap(), [1, 3]);
+        assert_eq!(missing(&store, &PAYLOAD, 4).await, [1, 3]);
         assert_eq!(get(&store, 0).await.unwrap(), "zero");
         assert_eq!(get(&store, 2).await.unwrap(), "two");
         assert_eq!(get(&store, 1).await.unwrap_err(), "payload-part-not-found");
+    }
+
+    async fn missing(store: &PayloadStore, payload: &PayloadId, count: u64) -> Vec<u64> {
+        store.parts(&REQUEST, payload).await.unwrap().missing(count).collect()
+    }
+
+    #[tokio::test]
+    async fn payloads_are_found_and_what_is_none_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = PayloadStore::local(folder.path()).unwrap();
+        assert_eq!(store.payloads().await.unwrap(), []);
+        put(&store, 3, b"three").await.unwrap();
+        for name in ["stranger/a/0", &format!("{REQUEST}/b/0"), &format!("{REQUEST}/{PAYLOAD}/7")] {
+            let file = folder.path().join(name);
+            std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+            std::fs::write(file, b"a").unwrap();
+        }
+        assert_eq!(store.payloads().await.unwrap(), [(REQUEST, PAYLOAD)]);
+        assert_eq!(store.parts(&REQUEST, &PAYLOAD).await.unwrap().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn what_a_crash_left_of_a_part_is_removed_at_the_next_start() {
+        let folder = tempfile::tempdir().unwrap();
+        put(&PayloadStore::local(folder.path()).unwrap(), 0, b"zero").await.unwrap();
+        let payload = folder.path().join(format!("{REQUEST}/{PAYLOAD}"));
+        std::fs::write(payload.join("00001#1"), b"on").unwrap();
+        let again = PayloadStore::local(folder.path()).unwrap();
+        assert_eq!(missing(&again, &PAYLOAD, 2).await, [1]);
+        assert_eq!(std::fs::read_dir(payload).unwrap().count(), 1);
     }
 
     #[tokio::test]
@@ -286,9 +358,9 @@ mod tests {
         let (_folder, store) = store();
         put(&store, 0, b"zero").await.unwrap();
         let other = PayloadId::from_bytes([3; 16]);
-        assert_eq!(store.missing(&REQUEST, &other, 1).await.unwrap(), [0]);
+        assert!(store.parts(&REQUEST, &other).await.unwrap().is_empty());
         let other_request = Digest::from_bytes([3; 32]);
-        assert_eq!(store.missing(&other_request, &PAYLOAD, 1).await.unwrap(), [0]);
+        assert!(store.parts(&other_request, &PAYLOAD).await.unwrap().is_empty());
         store.delete(&REQUEST, &other).await.unwrap();
         assert_eq!(get(&store, 0).await.unwrap(), "zero");
     }
@@ -299,7 +371,7 @@ mod tests {
         put(&store, 0, b"zero").await.unwrap();
         put(&store, 1, b"one").await.unwrap();
         store.delete(&REQUEST, &PAYLOAD).await.unwrap();
-        assert_eq!(store.missing(&REQUEST, &PAYLOAD, 2).await.unwrap(), [0, 1]);
+        assert_eq!(missing(&store, &PAYLOAD, 2).await, [0, 1]);
         let left = std::fs::read_dir(folder.path().join("made/on/demand")).unwrap().count();
         assert_eq!(left, 0);
         store.delete(&REQUEST, &PAYLOAD).await.unwrap();
@@ -311,7 +383,6 @@ mod tests {
         let (_folder, store) = store();
         assert_eq!(put(&store, MAX_PARTS, b"part").await.unwrap_err(), "payload-part-number");
         assert_eq!(get(&store, MAX_PARTS).await.unwrap_err(), "payload-part-number");
-        assert!(store.missing(&REQUEST, &PAYLOAD, MAX_PARTS + 1).await.is_err());
         put(&store, MAX_PARTS - 1, b"part").await.unwrap();
 
         assert_eq!(put(&store, 0, b"").await.unwrap_err(), "payload-part-size");

@@ -11,6 +11,7 @@ mod canary;
 
 use std::fs::File;
 use std::io;
+use std::ops::Bound;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
@@ -274,6 +275,24 @@ impl Store {
         table: Table,
     ) -> impl Iterator<Item = Result<T, StoreError>> + '_ {
         self.tree.scan_prefix([table.prefix()]).map(move |row| {
+            let (hidden, sealed) = row?;
+            self.open_row(table, &hidden, &sealed)
+        })
+    }
+
+    /// The values of a table after the place of `after`, or from the beginning; in the order of
+    /// [`Self::scan`]. What was at `after` may be gone.
+    pub fn scan_after<T: DeserializeOwned>(
+        &self,
+        table: Table,
+        after: Option<&[u8]>,
+    ) -> impl Iterator<Item = Result<T, StoreError>> + '_ {
+        let end = Bound::Excluded(vec![table.prefix() + 1]);
+        let start = match after {
+            Some(key) => Bound::Excluded(self.hidden(table, key).to_vec()),
+            None => Bound::Included(vec![table.prefix()]),
+        };
+        self.tree.range((start, end)).map(move |row| {
             let (hidden, sealed) = row?;
             self.open_row(table, &hidden, &sealed)
         })

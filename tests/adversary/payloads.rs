@@ -48,7 +48,13 @@ async fn complete(
     let plaintext = canonical::to_vec(&manifest).unwrap();
     let message = Message::PayloadManifest(payload.payload);
     let sealed = world.seal(message, (from.id, "welfare"), payload.request, &plaintext);
-    world.call(from, "welfare", &PeerCall::Complete(payload), sealed).await
+    loop {
+        let told = world.call(from, "welfare", &PeerCall::Complete(payload), sealed.clone()).await;
+        // Until it has been checked.
+        if !matches!(&told, Ok(state) if *state == "{\"state\":\"checking\"}") {
+            return told;
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

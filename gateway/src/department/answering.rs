@@ -93,12 +93,18 @@ impl Stage {
 }
 
 impl Department {
-    /// The questions that others asked this department.
+    /// The questions that others asked this department: up to `limit` of those after `after`, in no order
+    /// that means anything. Fewer are all that there are.
     ///
     /// # Errors
     /// [`Internal`] if the store fails.
-    pub fn received_exchanges(&self) -> Result<Vec<ReceivedExchange>, Internal> {
-        let rows = self.store.scan::<ReceivedRow>(Table::Received);
+    pub fn received_exchanges(
+        &self,
+        after: Option<&Digest>,
+        limit: usize,
+    ) -> Result<Vec<ReceivedExchange>, Internal> {
+        let after = after.map(|digest| &digest.as_bytes()[..]);
+        let rows = self.store.scan_after::<ReceivedRow>(Table::Received, after).take(limit);
         rows.map(|row| {
             let row = row?;
             Ok(ReceivedExchange {

@@ -2,41 +2,83 @@
 //!
 //! ```text
 //! sender     Sealing → Sealed → Recorded → PartsSent → Delivered
-//! recipient  Receiving → Checked → Complete
+//! recipient  Receiving → Checking → Checked → Complete        Checking → Failed → Receiving
 //! ```
 //! The sender seals part by part into its [`PayloadStore`], commits to the whole on the chain
-//! (`payload-sent`), sends the parts and then the manifest. The recipient keeps parts, believes none,
-//! and opens all of them when the manifest is there; if they are what the chain's commitment is to, it
-//! says so on the chain (`payload-received`), and only then the payload is complete.
+//! (`payload-sent`), asks the recipient which parts it has, sends the others and then the manifest. The
+//! recipient keeps parts, believes none, and opens all of them when the manifest is there, in its own
+//! time; if they are what the chain's commitment is to, it says so on the chain (`payload-received`), and
+//! only then the payload is complete. The sender asks with the same manifest until it is.
+//!
+//! A payload is never whole in memory: a few parts of at most 4 MiB are, of a few payloads at a time.
+//!
+//! An upload that breaks off is dropped and begins anew. The sender could only go on sealing under the
+//! old key, which lives in the sealing context; it would have to be kept on disk together with how far
+//! it was used, and a copy of that put back from a backup would seal other bytes under the same nonces.
 
+mod checking;
+mod cleaning;
+mod opening;
 mod receiving;
+mod rows;
+mod sealing;
 mod sending;
 
-pub use receiving::{CompleteDocument, PayloadReader, PayloadRefusal, ReceivedPayload};
-pub use sending::{Chunks, Delivery, SendPayloadError, SentPayload};
+pub use cleaning::{Cleaned, PayloadRetention};
+pub use opening::PayloadReader;
+pub use receiving::{CompleteDocument, PayloadRefusal, ReceivedPayload};
+pub use sealing::{Chunks, SendPayloadError};
+pub use sending::{Delivery, SentPayload};
 
-use std::collections::HashSet;
-use std::sync::Mutex;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard};
 
-use chain::entry::Content;
 use chain::identifier::{DepartmentId, EntryId};
 use crypto::Digest;
-use crypto::commitment::Salt;
 use crypto::envelope::{Expected, Message, PayloadId};
-use serde::{Deserialize, Serialize};
+use tokio::sync::{Semaphore, watch};
 
 use super::{Department, Internal, Peers, answering, department_name};
-use crate::document::payload::{DocumentName, PayloadManifest};
 use crate::exchange::requester::Status;
 use crate::payload::PayloadStore;
-use crate::store::{Batch, Table};
+use rows::{OpenPayloads, PayloadRow, Sealed, Stage};
+
+/// Documents that are sealed at once, and as many that are read; each takes up to four parts in memory.
+/// Whoever comes later waits.
+const MAX_STREAMS: usize = 8;
+/// Payloads whose parts are sent at once, as many as are checked at once.
+const MAX_MOVING: usize = 2;
+/// Payloads that are looked at at once: most only wait for somebody.
+const LANES: usize = 4;
+/// How long a payload waits whose recipient was not reached, after the second try: 15 s, then twice as
+/// long each time.
+const FIRST_WAIT: u64 = 15;
+/// The longest of these times: 15 min.
+const LONGEST_WAIT: u64 = 15 * 60;
 
 /// A department's payloads: the parts, and which payloads somebody works on.
 #[derive(Debug)]
 pub(super) struct Payloads {
     store: PayloadStore,
-    /// Whoever changes a payload's row, or reads its parts to check them, holds it here.
+    /// Whoever moves a payload on holds it here.
     busy: Mutex<HashSet<PayloadId>>,
+    open: Mutex<OpenPayloads>,
+    /// Payloads whose recipient was not reached.
+    waiting: Mutex<HashMap<PayloadId, Waiting>>,
+    /// Told of every change of a row, and of every payload that nobody holds any more.
+    changed: watch::Sender<()>,
+    sealing: Semaphore,
+    reading: Arc<Semaphore>,
+    sending: Semaphore,
+    checking: Arc<Semaphore>,
+}
+
+/// How long nobody was reached.
+#[derive(Clone, Copy, Debug, Default)]
+struct Waiting {
+    tries: u32,
+    /// Unix seconds.
+    until: u64,
 }
 
 /// A payload that nobody else works on.
@@ -47,7 +89,17 @@ struct Hold<'a> {
 
 impl Payloads {
     pub(super) fn new(store: PayloadStore) -> Self {
-        Self { store, busy: Mutex::default() }
+        Self {
+            store,
+            busy: Mutex::default(),
+            open: Mutex::default(),
+            waiting: Mutex::default(),
+            changed: watch::Sender::new(()),
+            sealing: Semaphore::new(MAX_STREAMS),
+            reading: Arc::new(Semaphore::new(MAX_STREAMS)),
+            sending: Semaphore::new(MAX_MOVING),
+            checking: Arc::new(Semaphore::new(MAX_MOVING)),
+        }
     }
 
     /// The payload, unless somebody works on it already.
@@ -55,67 +107,59 @@ impl Payloads {
         let new = self.busy.lock().expect("a set's insert does not panic").insert(id);
         new.then_some(Hold { payloads: self, id })
     }
+
+    /// The payload, once nobody else works on it.
+    async fn hold_next(&self, id: PayloadId) -> Hold<'_> {
+        let mut changes = self.changed.subscribe();
+        loop {
+            changes.mark_unchanged();
+            match self.hold(id) {
+                Some(hold) => return hold,
+                // Its sender is in `self`, so that it is there.
+                None => changes.changed().await.unwrap_or_default(),
+            }
+        }
+    }
+
+    fn open(&self) -> MutexGuard<'_, OpenPayloads> {
+        self.open.lock().expect("changing a set does not panic")
+    }
+
+    fn told(&self) {
+        self.changed.send_replace(());
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, HashMap<PayloadId, Waiting>> {
+        self.waiting.lock().expect("changing a map does not panic")
+    }
+
+    /// Notes that a payload's recipient was not reached at `now`.
+    fn unreached(&self, id: PayloadId, now: u64) {
+        let mut waiting = self.waiting();
+        let entry = waiting.entry(id).or_default();
+        // The next look tries at once, the ones after it later and later.
+        let wait = match entry.tries {
+            0 => 0,
+            tries => FIRST_WAIT.saturating_mul(1 << (tries - 1).min(16)).min(LONGEST_WAIT),
+        };
+        *entry = Waiting { tries: entry.tries.saturating_add(1), until: now.saturating_add(wait) };
+    }
+
+    /// Notes that it was reached.
+    fn reached(&self, id: PayloadId) {
+        self.waiting().remove(&id);
+    }
+
+    fn is_due(&self, id: PayloadId, now: u64) -> bool {
+        self.waiting().get(&id).is_none_or(|waiting| waiting.until <= now)
+    }
 }
 
 impl Drop for Hold<'_> {
     fn drop(&mut self) {
         self.payloads.busy.lock().expect("a set's remove does not panic").remove(&self.id);
+        self.payloads.told();
     }
-}
-
-/// A payload as either side keeps it, under its id.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct PayloadRow {
-    id: PayloadId,
-    /// Digest of the request.
-    request: Digest,
-    /// Id of the `proof` entry that answers it.
-    proof: EntryId,
-    /// The other side.
-    peer: DepartmentId,
-    stage: Stage,
-}
-
-/// How far a payload has come.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "stage", content = "state", rename_all = "kebab-case")]
-enum Stage {
-    /// Its parts are being sealed. Nobody can go on with that after a stop: its key is gone.
-    Sealing,
-    /// All parts are in the sender's store.
-    Sealed(Sealed),
-    /// Its `payload-sent` entry is on the chain.
-    Recorded {
-        sealed: Sealed,
-        sent: EntryId,
-        /// Parts that the recipient has taken.
-        taken: u64,
-        /// How often the recipient refused a part or the whole.
-        refusals: u32,
-    },
-    /// The recipient has taken all parts.
-    PartsSent { sealed: Sealed, sent: EntryId, refusals: u32 },
-    /// The recipient has checked all of it.
-    Delivered { sealed: Sealed, sent: EntryId },
-    /// The recipient does not take it.
-    Refused { sealed: Sealed, sent: EntryId, code: String },
-    /// Parts come in.
-    Receiving,
-    /// All of it is what the manifest and the `payload-sent` entry say.
-    Checked { manifest: PayloadManifest },
-    /// The `payload-received` entry is on the chain.
-    Complete { manifest: PayloadManifest, received: EntryId },
-}
-
-/// What the sender remembers of a document; it cannot open what it sealed.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct Sealed {
-    name: DocumentName,
-    /// Length of the document.
-    bytes: u64,
-    salt: Salt,
-    /// The salted commitment to the ciphertext.
-    commitment: Digest,
 }
 
 /// What follows a stage, once its effect has happened.
@@ -159,52 +203,64 @@ impl Department {
     }
 
     /// Takes up every payload that a stop or an unreached peer interrupted.
-    pub(super) async fn resume_payloads(&self, peers: &impl Peers) -> Result<(), Internal> {
-        let mut outcome = Ok(());
-        for id in self.payload_rows()?.into_iter().map(|row| row.id) {
-            if let Some(_hold) = self.payloads.hold(id) {
-                outcome = outcome.and(self.forward(&id, peers).await);
+    ///
+    /// # Errors
+    /// [`Internal`] of the first that our own side cannot move; the others can be moved all the same.
+    pub async fn resume_payloads(&self, peers: &impl Peers) -> Result<(), Internal> {
+        let now = self.now();
+        let ids = Mutex::new(self.open_payloads()?.into_iter());
+        let next = || ids.lock().expect("counting does not panic").next();
+        let lane = async || {
+            let mut outcome = Ok(());
+            while let Some(id) = next() {
+                if let (true, Some(hold)) = (self.payloads.is_due(id, now), self.payloads.hold(id))
+                {
+                    outcome = outcome.and(self.forward(&hold, peers).await);
+                }
             }
-        }
-        outcome
+            outcome
+        };
+        const { assert!(LANES == 4) };
+        let (a, b, c, d) = tokio::join!(lane(), lane(), lane(), lane());
+        a.and(b).and(c).and(d)
     }
 
-    /// Moves a payload on as far as it goes. The caller holds it.
-    async fn forward(&self, id: &PayloadId, peers: &impl Peers) -> Result<(), Internal> {
-        while let Some(mut row) = self.payload_row(id)? {
+    /// Moves a payload on as far as it goes, after whoever else works on it.
+    ///
+    /// # Errors
+    /// [`Internal`] if our own side failed; the payload stays where it is and can be moved again.
+    pub async fn move_payload(&self, id: &PayloadId, peers: &impl Peers) -> Result<(), Internal> {
+        let hold = self.payloads.hold_next(*id).await;
+        self.forward(&hold, peers).await
+    }
+
+    async fn forward(&self, hold: &Hold<'_>, peers: &impl Peers) -> Result<(), Internal> {
+        while let Some(mut row) = self.payload_row(&hold.id)? {
             let step = match row.stage.clone() {
                 Stage::Sealing => {
-                    self.abandon(&row).await?;
+                    self.forget_payload(&row).await?;
                     Step::Rest
                 }
-                Stage::Checked { manifest } => Step::On(self.acknowledge(manifest).await?),
+                stage if stage.is_incoming() => self.check_on(&row, stage).await?,
                 stage => self.send_on(&row, stage, peers).await?,
             };
-            let (stage, halt) = match step {
-                Step::On(stage) => (stage, false),
-                Step::Halt(stage) => (stage, true),
-                Step::Rest => break,
-            };
-            row.stage = stage;
-            self.put_payload(&row).await?;
-            if halt {
+            if !self.take_step(&mut row, step).await? {
                 break;
             }
         }
         Ok(())
     }
 
-    /// Puts `payload-received` on the chain.
-    async fn acknowledge(&self, manifest: PayloadManifest) -> Result<Stage, Internal> {
-        let sent = manifest.sent;
-        let commitment = self
-            .chain()
-            .state()
-            .payload(&sent)
-            .map(|payload| payload.commitment)
-            .ok_or_else(|| Internal::Damaged("its payload is not on the chain".to_owned()))?;
-        let received = self.append(Content::PayloadReceived { commitment, sent }, None).await?;
-        Ok(Stage::Complete { manifest, received })
+    /// Stores what a step comes to; whether there may be another one.
+    async fn take_step(&self, row: &mut PayloadRow, step: Step) -> Result<bool, Internal> {
+        let (stage, on) = match step {
+            Step::On(stage) => (stage, true),
+            Step::Halt(stage) => (stage, false),
+            Step::Rest => return Ok(false),
+        };
+        row.stage = stage;
+        self.put_payload(row).await?;
+        Ok(on)
     }
 
     /// What a payload of `row` has to be, when it is opened here.
@@ -216,27 +272,5 @@ impl Department {
             recipient: department_name(&self.id),
             request: Some(row.request),
         }
-    }
-
-    fn payload_row(&self, id: &PayloadId) -> Result<Option<PayloadRow>, Internal> {
-        Ok(self.store.get(Table::Payloads, id.as_bytes())?)
-    }
-
-    fn payload_rows(&self) -> Result<Vec<PayloadRow>, Internal> {
-        Ok(self.store.scan(Table::Payloads).collect::<Result<_, _>>()?)
-    }
-
-    async fn put_payload(&self, row: &PayloadRow) -> Result<(), Internal> {
-        let mut batch = Batch::default();
-        batch.put(Table::Payloads, row.id.as_bytes(), row);
-        Ok(self.commit(batch).await?)
-    }
-
-    /// Forgets a payload whose sealing did not come to its end.
-    async fn abandon(&self, row: &PayloadRow) -> Result<(), Internal> {
-        self.payloads.store.delete(&row.request, &row.id).await?;
-        let mut batch = Batch::default();
-        batch.delete(Table::Payloads, row.id.as_bytes());
-        Ok(self.commit(batch).await?)
     }
 }

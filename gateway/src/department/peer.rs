@@ -9,6 +9,7 @@ use super::answering::ReceiveError;
 use super::enrolment::{CardQuery, EnrolError};
 use super::payloads::PayloadRefusal;
 use super::{Department, Internal, PeerMessage, PeerPath};
+use crate::document::payload::Completion;
 use crate::exchange::verification::Refusal;
 
 /// Why a peer's message is not taken.
@@ -57,6 +58,10 @@ impl PeerError {
     }
 }
 
+fn reply(document: &impl serde::Serialize) -> Vec<u8> {
+    serde_json::to_vec(document).expect("replies have string keys")
+}
+
 impl Department {
     /// Takes a sealed message at its place. Returns the reply's body.
     ///
@@ -78,8 +83,17 @@ impl Department {
             PeerPath::Part { request, payload, number } => {
                 self.peer_part(sender, &request, &payload, number, body.into()).await?;
             }
+            PeerPath::Parts { request, payload } => {
+                let parts = self.peer_parts(sender, &request, &payload).await?;
+                return Ok(reply(&parts));
+            }
             PeerPath::Complete { request, payload } => {
-                self.peer_complete(sender, &request, &payload, &body).await?;
+                let mut completion = self.peer_complete(sender, &request, &payload, &body).await?;
+                if completion == Completion::Checking {
+                    self.check_payload(&payload).await?;
+                    completion = self.peer_complete(sender, &request, &payload, &body).await?;
+                }
+                return Ok(reply(&completion));
             }
         }
         Ok(Vec::new())

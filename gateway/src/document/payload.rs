@@ -30,6 +30,16 @@ pub struct PayloadManifest {
     pub sent: EntryId,
 }
 
+/// What a recipient says to a manifest: `{"state":"checking"}` or `{"state":"complete"}`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "kebab-case")]
+pub enum Completion {
+    /// The payload is being checked: ask again.
+    Checking,
+    /// All of it has been checked and acknowledged on the chain.
+    Complete,
+}
+
 /// Why a manifest does not hold.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]

@@ -9,7 +9,8 @@ use circuits::query::Mode;
 use crypto::Digest;
 use crypto::envelope::PayloadId;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::error::Elapsed;
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use super::{Hosted, note_name, to_the_end};
 use crate::department::answering::ReceivedExchange;
@@ -20,13 +21,16 @@ use crate::document::request::Nonce;
 use crate::exchange::requester::Status;
 use crate::http::local::{
     About, Ask, Asked, AskedBasis, AskedStatus, CompletePayload, Delivery, EnrolmentCode,
-    Idempotency, LocalApi, NonceText, PayloadReceived, PayloadSent, Received, SubjectText,
+    Idempotency, LocalApi, NonceText, Page, PayloadReceived, PayloadSent, Received, SentApi as _,
+    SubjectText,
 };
 use crate::http::{Download, Problem, Upload};
 use crate::subject::Subject;
 
-/// Pieces of a payload, each of up to 4 MiB, that wait for the client.
+/// Pieces of a payload that wait for the client.
 const PIECES: usize = 1;
+/// How long whoever sends a document waits for its delivery: 10 s.
+const SEND_WAIT: Duration = Duration::from_secs(10);
 
 impl<P: Peers + 'static> LocalApi for Hosted<P> {
     async fn ask(&self, ask: Ask, idempotency: Option<Idempotency>) -> Result<Asked, Problem> {
@@ -66,8 +70,8 @@ impl<P: Peers + 'static> LocalApi for Hosted<P> {
         serde_json::to_value(offer).map_err(|error| Problem::internal(&error))
     }
 
-    async fn received(&self) -> Result<Vec<Received>, Problem> {
-        let exchanges = self.department.received_exchanges()?;
+    async fn received(&self, page: Page<Digest>) -> Result<Vec<Received>, Problem> {
+        let exchanges = self.department.received_exchanges(page.after.as_ref(), page.limit)?;
         Ok(exchanges.into_iter().map(received).collect())
     }
 
@@ -83,24 +87,31 @@ impl<P: Peers + 'static> LocalApi for Hosted<P> {
         name: String,
         payload: Upload,
     ) -> Result<PayloadSent, Problem> {
-        let peers = self.peers.as_ref();
-        Ok(sent(self.department.send_payload(&request, &name, payload, peers).await?))
+        let id = self.department.seal_payload(&request, &name, payload).await?;
+        let moved = self.work.payload(*self.department.id(), id);
+        // Of a long one the caller learns only that it is underway. It goes on, also after a stop.
+        let _: Result<_, Elapsed> = timeout(SEND_WAIT, moved).await;
+        self.sent_payload(id).await
     }
 
-    async fn payloads(&self) -> Result<Vec<PayloadReceived>, Problem> {
-        Ok(self.department.received_payloads()?.into_iter().map(received_payload).collect())
+    async fn payloads(&self, page: Page<PayloadId>) -> Result<Vec<PayloadReceived>, Problem> {
+        let received = self.department.received_payloads(page.after.as_ref(), page.limit)?;
+        Ok(received.into_iter().map(received_payload).collect())
     }
 
-    async fn payload(&self, id: PayloadId) -> Result<Download, Problem> {
+    async fn payload(&self, id: PayloadId, from: u64) -> Result<Download, Problem> {
         let unknown = || Problem::new("payload-unknown", "no complete payload has this id");
-        let department = Arc::clone(&self.department);
-        let bytes = department.open_payload(&id)?.ok_or_else(unknown)?.bytes();
+        let mut reader = self.department.open_payload_from(&id, from)?.ok_or_else(unknown)?;
+        let bytes = reader.bytes();
+        if from > 0 && from >= bytes {
+            let expected = format_args!("the document has {bytes} bytes");
+            return Err(Problem::new("payload-range", expected));
+        }
         let (sender, chunks) = mpsc::channel(PIECES);
         tokio::spawn(async move {
             let pieces = async {
-                let Some(mut reader) = department.open_payload(&id)? else { return Ok(()) };
                 while let Some(piece) = reader.next().await? {
-                    if sender.send(Bytes::copy_from_slice(&piece)).await.is_err() {
+                    if sender.send(Bytes::from_owner(piece)).await.is_err() {
                         break; // the client is gone
                     }
                 }
@@ -111,7 +122,7 @@ impl<P: Peers + 'static> LocalApi for Hosted<P> {
                 tracing::error!(payload = %id, %error, "a payload cannot be opened");
             }
         });
-        Ok(Download { bytes, chunks })
+        Ok(Download { bytes, from, chunks })
     }
 }
 
@@ -198,8 +209,9 @@ fn received(exchange: ReceivedExchange) -> Received {
     Received { request, requester: requester.to_string(), state, silence }
 }
 
-fn sent(payload: SentPayload) -> PayloadSent {
-    let SentPayload { id, bytes, commitment, sent_entry, delivery, .. } = payload;
+pub(super) fn sent(payload: SentPayload) -> PayloadSent {
+    let SentPayload { id, request, recipient, name, bytes, commitment, sent_entry, delivery } =
+        payload;
     let delivery = match delivery {
         payloads::Delivery::Underway => Delivery::Underway,
         payloads::Delivery::Delivered => Delivery::Delivered,
@@ -207,6 +219,9 @@ fn sent(payload: SentPayload) -> PayloadSent {
     };
     PayloadSent {
         id,
+        request,
+        recipient: recipient.to_string(),
+        name: name.to_string(),
         bytes,
         commitment,
         sent_entry: sent_entry.map(|entry| *entry.as_digest()),

@@ -2,18 +2,25 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use bytes::Bytes;
 use chain::identifier::DepartmentId;
 use crypto::envelope::Name;
+use tokio::time::timeout;
 
 use super::{Hosted, to_the_end};
 use crate::department::Peers;
 use crate::department::peer::PeerError;
+use crate::document::payload::Completion;
 use crate::http::Problem;
 use crate::http::peer::{PartName, PayloadName, PeerApi};
 use crate::http::signature::{Audience, KeyDirectory, NonceStore, Signer};
 use crate::measure;
+use crate::payload::PartSet;
+
+/// How long a sender waits for the end of a check before it is told that it goes on: 1 s.
+const CHECK_WAIT: Duration = Duration::from_secs(1);
 
 impl<P: Peers + 'static> Hosted<P> {
     /// Notes that a signed request arrived; whose it is.
@@ -75,17 +82,37 @@ impl<P: Peers + 'static> PeerApi for Hosted<P> {
         Ok(())
     }
 
+    async fn parts(
+        &self,
+        sender: Name,
+        PayloadName { request, payload }: PayloadName,
+    ) -> Result<PartSet, Problem> {
+        let sender = self.arrived(&sender)?;
+        self.department.peer_parts(&sender, &request, &payload).await.map_err(told)
+    }
+
     async fn complete_payload(
         &self,
         sender: Name,
         PayloadName { request, payload }: PayloadName,
         sealed: Bytes,
-    ) -> Result<(), Problem> {
+    ) -> Result<Completion, Problem> {
         let sender = self.arrived(&sender)?;
-        let department = Arc::clone(&self.department);
-        let taken =
-            async move { department.peer_complete(&sender, &request, &payload, &sealed).await };
-        to_the_end(taken).await.map_err(told)
+        let take = || {
+            let (department, sealed) = (Arc::clone(&self.department), sealed.clone());
+            to_the_end(async move {
+                department.peer_complete(&sender, &request, &payload, &sealed).await
+            })
+        };
+        if take().await.map_err(told)? == Completion::Complete {
+            return Ok(Completion::Complete);
+        }
+        // A short one is checked by then, and its sender need not ask again.
+        let moved = self.work.payload(*self.department.id(), payload);
+        match timeout(CHECK_WAIT, moved).await {
+            Ok(Ok(())) => take().await.map_err(told),
+            _ => Ok(Completion::Checking),
+        }
     }
 }
 

@@ -86,6 +86,7 @@ fn call(path: PeerPath) -> PeerCall {
         PeerPath::Part { request, payload, number } => {
             PeerCall::Part(PartName { payload: PayloadName { request, payload }, number })
         }
+        PeerPath::Parts { request, payload } => PeerCall::Parts(PayloadName { request, payload }),
         PeerPath::Complete { request, payload } => {
             PeerCall::Complete(PayloadName { request, payload })
         }

@@ -5,7 +5,9 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use ::http::HeaderMap;
-use ::http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE};
+use ::http::header::{
+    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, RANGE,
+};
 use ::http::{HeaderValue, Response, StatusCode};
 use axum::body::Body;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
@@ -188,21 +190,41 @@ impl Upload {
 /// in a way that the client sees, for its length was announced.
 #[derive(Debug)]
 pub struct Download {
-    /// Length of all chunks together.
+    /// Length of the payload.
     pub bytes: u64,
-    /// The chunks.
+    /// Where the chunks begin: after so many bytes, which are not more than there are.
+    pub from: u64,
+    /// The chunks from there to the end.
     pub chunks: mpsc::Receiver<Bytes>,
 }
 
 impl Download {
     pub(super) fn into_response(self) -> Response<Body> {
-        let length = HeaderValue::from(self.bytes);
-        let body = Chunks { left: self.bytes, chunks: self.chunks };
-        let mut response = typed(StatusCode::OK, OCTETS, Body::new(body));
-        response.headers_mut().insert(CONTENT_LENGTH, length);
-        response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        let Self { bytes, from, chunks } = self;
+        let left = bytes.saturating_sub(from);
+        let mut response = typed(StatusCode::OK, OCTETS, Body::new(Chunks { left, chunks }));
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(left));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+        if from > 0 {
+            let range = format!("bytes {from}-{}/{bytes}", bytes.saturating_sub(1));
+            let range = HeaderValue::try_from(range).expect("digits are visible ASCII");
+            headers.insert(CONTENT_RANGE, range);
+            *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+        }
         response
     }
+}
+
+/// The place `N` in `Range: bytes=N-`. Every other range is ignored, as RFC 9110, section 14.2, permits:
+/// then all is sent.
+pub(super) fn range_start(headers: &HeaderMap) -> u64 {
+    let mut ranges = headers.get_all(RANGE).iter();
+    let (Some(range), None) = (ranges.next(), ranges.next()) else { return 0 };
+    let start = range.to_str().ok().and_then(|it| it.strip_prefix("bytes=")?.strip_suffix('-'));
+    let digits = start.filter(|it| it.bytes().all(|byte| byte.is_ascii_digit()));
+    digits.and_then(|digits| digits.parse().ok()).unwrap_or(0)
 }
 
 struct Chunks {
@@ -301,10 +323,36 @@ mod tests {
             let (sender, chunks) = mpsc::channel(2);
             sender.send(Bytes::from_static(b"ab")).await.unwrap();
             drop(sender);
-            let response = Download { bytes: announced, chunks }.into_response();
+            let response = Download { bytes: announced, from: 0, chunks }.into_response();
             assert_eq!(response.headers()[CONTENT_LENGTH], announced.to_string());
             assert_eq!(response.into_body().collect().await.is_ok(), good, "{announced}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_download_from_a_place_on_says_where_it_begins() {
+        let (sender, chunks) = mpsc::channel(2);
+        sender.send(Bytes::from_static(b"cd")).await.unwrap();
+        drop(sender);
+        let response = Download { bytes: 4, from: 2, chunks }.into_response();
+        assert_eq!(response.status(), StatusCode::PARTIAL_CONTENT);
+        assert_eq!(response.headers()[CONTENT_RANGE], "bytes 2-3/4");
+        assert_eq!(response.headers()[CONTENT_LENGTH], "2");
+        assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "cd");
+    }
+
+    #[test]
+    fn only_a_range_to_the_end_counts() {
+        let start = |values: &[&'static str]| {
+            let header = |value: &&'static str| (RANGE, HeaderValue::from_static(value));
+            range_start(&values.iter().map(header).collect())
+        };
+        assert_eq!((start(&["bytes=0-"]), start(&["bytes=70000-"])), (0, 70_000));
+        for other in ["", "7", "bytes=7", "bytes=-7", "bytes=7-9", "bytes=7-,9-", "bytes=+7-"] {
+            assert_eq!(start(&[other]), 0, "{other}");
+        }
+        assert_eq!((start(&[]), start(&["bytes=7-", "bytes=7-"])), (0, 0));
+        assert_eq!(start(&["bytes=18446744073709551616-"]), 0);
     }
 
     #[tokio::test]

@@ -12,6 +12,7 @@ use hyper::body::Bytes;
 use thiserror::Error;
 use tokio::time::timeout;
 
+use super::body::JSON;
 use super::peer::{PeerCall, SEALED};
 use super::problem::{PROBLEM_JSON, ProblemDocument};
 use super::signature::{KeyDirectory, SignError, Signer, Verifier, VerifyError};
@@ -64,7 +65,7 @@ impl PeerClient {
     }
 
     /// Makes a call, and returns the body of a good answer: a sealed document after
-    /// [`PeerCall::KeyCard`], else empty.
+    /// [`PeerCall::KeyCard`], JSON after [`PeerCall::Parts`] and [`PeerCall::Complete`], else empty.
     ///
     /// # Errors
     /// [`PeerError`]. After all of them but [`PeerError::Problem`] and those of addressing and
@@ -110,6 +111,9 @@ fn read(response: ::http::Response<Bytes>) -> Result<Bytes, PeerError> {
     }
     match status {
         StatusCode::OK if content_type == Some(SEALED.as_bytes()) => Ok(response.into_body()),
+        StatusCode::OK | StatusCode::ACCEPTED if content_type == Some(JSON.as_bytes()) => {
+            Ok(response.into_body())
+        }
         StatusCode::ACCEPTED | StatusCode::NO_CONTENT if response.body().is_empty() => {
             Ok(Bytes::new())
         }

@@ -7,7 +7,7 @@ use super::citizen::CitizenApi;
 use super::connections::Closing;
 use super::limits::Limits;
 use super::local::operating::OperatingApi;
-use super::local::{LocalApi, Tokens};
+use super::local::{LocalApi, SentApi, Tokens};
 use super::peer::PeerApi;
 use super::problem::Problem;
 use super::public::PublicApi;
@@ -18,7 +18,7 @@ use super::public::PublicApi;
 /// away, and a request's time may be over.
 pub trait Hosting: Send + Sync + 'static {
     /// A hosted department.
-    type Department: LocalApi + OperatingApi + PeerApi + CitizenApi;
+    type Department: LocalApi + OperatingApi + SentApi + PeerApi + CitizenApi;
     /// What everybody is told.
     type Public: PublicApi;
 

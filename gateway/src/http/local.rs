@@ -3,8 +3,12 @@
 //! Authenticated by a bearer token (RFC 6750), which belongs to one department.
 
 pub mod operating;
+mod page;
+mod sent;
 mod token;
 
+pub use page::{MAX_PAGE, Page};
+pub use sent::SentApi;
 pub use token::{Tokens, token_digest};
 
 use std::fmt;
@@ -21,7 +25,9 @@ use crypto::Digest;
 use crypto::envelope::PayloadId;
 use serde::{Deserialize, Serialize};
 
-use super::body::{Download, OCTETS, Upload, json_response, read_json, require_content_type};
+use super::body::{
+    Download, OCTETS, Upload, json_response, range_start, read_json, require_content_type,
+};
 use super::hosting::{Hosting, Site};
 use super::path::{PathOf, QueryOf};
 use super::problem::Problem;
@@ -54,7 +60,10 @@ pub trait LocalApi: Send + Sync + 'static {
     ) -> impl Future<Output = Result<serde_json::Value, Problem>> + Send;
 
     /// The questions that others asked this department.
-    fn received(&self) -> impl Future<Output = Result<Vec<Received>, Problem>> + Send;
+    fn received(
+        &self,
+        page: Page<Digest>,
+    ) -> impl Future<Output = Result<Vec<Received>, Problem>> + Send;
 
     /// Makes a one-time code with which a citizen enrols a consent key.
     fn enrolment_code(
@@ -71,10 +80,17 @@ pub trait LocalApi: Send + Sync + 'static {
     ) -> impl Future<Output = Result<PayloadSent, Problem>> + Send;
 
     /// The payloads that others sent this department.
-    fn payloads(&self) -> impl Future<Output = Result<Vec<PayloadReceived>, Problem>> + Send;
+    fn payloads(
+        &self,
+        page: Page<PayloadId>,
+    ) -> impl Future<Output = Result<Vec<PayloadReceived>, Problem>> + Send;
 
-    /// Opens a payload that is complete.
-    fn payload(&self, id: PayloadId) -> impl Future<Output = Result<Download, Problem>> + Send;
+    /// Opens a payload that is complete, from the byte `from` on.
+    fn payload(
+        &self,
+        id: PayloadId,
+        from: u64,
+    ) -> impl Future<Output = Result<Download, Problem>> + Send;
 }
 
 /// A question, as a department's system asks it.
@@ -287,6 +303,12 @@ impl fmt::Debug for EnrolmentCode {
 pub struct PayloadSent {
     /// The payload.
     pub id: PayloadId,
+    /// The request that it belongs to.
+    pub request: Digest,
+    /// Who is to receive it.
+    pub recipient: String,
+    /// The document's name.
+    pub name: String,
     /// The document's length.
     pub bytes: u64,
     /// The salted commitment to its ciphertext.
@@ -369,6 +391,7 @@ pub(super) fn routes<H: Hosting>() -> Router<Site<H>> {
         .route("/v1/payloads", get(payloads::<H>))
         .route("/v1/payloads/{id}", get(payload::<H>))
         .merge(operating::routes())
+        .merge(sent::routes())
 }
 
 /// Routes whose bodies stream as long as they move.
@@ -430,8 +453,11 @@ async fn offer<H: Hosting>(
     Ok(json_response(StatusCode::OK, &department.offer(request).await?))
 }
 
-async fn received<H: Hosting>(Local(department): Local<H>) -> Result<Response<Body>, Problem> {
-    Ok(json_response(StatusCode::OK, &department.received().await?))
+async fn received<H: Hosting>(
+    Local(department): Local<H>,
+    page: Page<Digest>,
+) -> Result<Response<Body>, Problem> {
+    Ok(json_response(StatusCode::OK, &department.received(page).await?))
 }
 
 async fn enrol<H: Hosting>(
@@ -457,15 +483,19 @@ async fn send_payload<H: Hosting>(
     Ok(json_response(StatusCode::CREATED, &sent))
 }
 
-async fn payloads<H: Hosting>(Local(department): Local<H>) -> Result<Response<Body>, Problem> {
-    Ok(json_response(StatusCode::OK, &department.payloads().await?))
+async fn payloads<H: Hosting>(
+    Local(department): Local<H>,
+    page: Page<PayloadId>,
+) -> Result<Response<Body>, Problem> {
+    Ok(json_response(StatusCode::OK, &department.payloads(page).await?))
 }
 
 async fn payload<H: Hosting>(
     Local(department): Local<H>,
     PathOf(id): PathOf<PayloadId>,
+    headers: HeaderMap,
 ) -> Result<Response<Body>, Problem> {
-    Ok(department.payload(id).await?.into_response())
+    Ok(department.payload(id, range_start(&headers)).await?.into_response())
 }
 
 #[cfg(test)]

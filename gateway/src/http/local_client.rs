@@ -1,14 +1,16 @@
 //! The client of a department's own systems: the local surface from the other end.
 
 mod operating;
+mod payloads;
+
+pub use payloads::{OpenedPayload, PayloadToError};
 
 use std::fmt;
 use std::time::Duration;
 
-use ::http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE};
-use ::http::{HeaderValue, Method, Request, Response, StatusCode};
+use ::http::header::{AUTHORIZATION, CONTENT_TYPE};
+use ::http::{HeaderValue, Method, Request, Response};
 use crypto::Digest;
-use crypto::envelope::PayloadId;
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::{Bytes, Incoming};
 use serde::Serialize;
@@ -17,11 +19,10 @@ use thiserror::Error;
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
-use super::body::{JSON, OCTETS};
+use super::body::JSON;
 use super::client::PeerProblem;
 use super::local::{
-    Ask, Asked, Enrolment, EnrolmentCode, IDEMPOTENCY_KEY, PayloadReceived, PayloadSent, Received,
-    SubjectText,
+    Ask, Asked, Enrolment, EnrolmentCode, IDEMPOTENCY_KEY, Page, Received, SubjectText,
 };
 use super::tls::Trust;
 use super::transport::{BaseUrl, BaseUrlError, ClientLimits, Transport};
@@ -127,12 +128,29 @@ impl LocalClient {
         self.get(&format!("/v1/requests/{request}/offer")).await
     }
 
-    /// The questions that others asked the department.
+    /// The questions that others asked the department: all of them, however many.
     ///
     /// # Errors
     /// [`LocalClientError`]
     pub async fn received(&self) -> Called<Vec<Received>> {
-        self.get("/v1/received").await
+        let mut all: Vec<Received> = Vec::new();
+        loop {
+            let page = Page { after: all.last().map(|last| last.request), ..Page::default() };
+            let next = self.received_page(page).await?;
+            let is_last = next.len() < page.limit;
+            all.extend(next);
+            if is_last {
+                return Ok(all);
+            }
+        }
+    }
+
+    /// A page of the questions that others asked the department.
+    ///
+    /// # Errors
+    /// [`LocalClientError`]
+    pub async fn received_page(&self, page: Page<Digest>) -> Called<Vec<Received>> {
+        self.get(&format!("/v1/received?{}", page.query())).await
     }
 
     /// A one-time code for a citizen whom the registrar's clerk has identified.
@@ -141,53 +159,6 @@ impl LocalClient {
     /// [`LocalClientError`]
     pub async fn enrolment_code(&self, subject: SubjectText) -> Called<EnrolmentCode> {
         self.call(self.posting("/v1/enrolments", &Enrolment { subject })?).await
-    }
-
-    /// Has a document of that name sealed and sent under an answered question. Takes as long as it
-    /// takes: the gateway cuts off what stands still.
-    ///
-    /// # Errors
-    /// [`LocalClientError`]
-    pub async fn send_payload(
-        &self,
-        request: &Digest,
-        name: &str,
-        document: Bytes,
-    ) -> Called<PayloadSent> {
-        let query: String =
-            form_urlencoded::Serializer::new(String::new()).append_pair("name", name).finish();
-        let target = format!("/v1/requests/{request}/payloads?{query}");
-        let request = self.request(Method::POST, &target, document, OCTETS)?;
-        let response = self.transport.send(request).await;
-        self.read(response.map_err(|_| LocalClientError::Unreachable)?).await
-    }
-
-    /// The payloads that others sent the department.
-    ///
-    /// # Errors
-    /// [`LocalClientError`]
-    pub async fn payloads(&self) -> Called<Vec<PayloadReceived>> {
-        self.get("/v1/payloads").await
-    }
-
-    /// Opens a payload that is complete.
-    ///
-    /// # Errors
-    /// [`LocalClientError`]
-    pub async fn payload(&self, id: &PayloadId) -> Called<OpenedPayload> {
-        let request =
-            self.request(Method::GET, &format!("/v1/payloads/{id}"), Bytes::new(), OCTETS)?;
-        let response = self.transport.send(request).await;
-        let response = response.map_err(|_| LocalClientError::Unreachable)?;
-        let status = response.status().as_u16();
-        if response.status() == StatusCode::OK {
-            let announced = response.headers().get(CONTENT_LENGTH);
-            let announced = announced.and_then(|it| it.to_str().ok()?.parse().ok());
-            let left = announced.ok_or(LocalClientError::Unexpected { status })?;
-            return Ok(OpenedPayload { body: response.into_body(), left });
-        }
-        let refused: Called<serde_json::Value> = self.read(response).await;
-        Err(refused.err().unwrap_or(LocalClientError::Unexpected { status }))
     }
 
     async fn get<T: DeserializeOwned>(&self, target: &str) -> Called<T> {
@@ -239,33 +210,6 @@ impl LocalClient {
             return serde_json::from_slice(&body).map_err(|_| unexpected);
         }
         Err(LocalClientError::Problem(PeerProblem::read(status, &body).ok_or(unexpected)?))
-    }
-}
-
-/// A payload that is being received, piece by piece.
-#[derive(Debug)]
-pub struct OpenedPayload {
-    body: Incoming,
-    /// Bytes of the announced length that have not come yet.
-    left: u64,
-}
-
-impl OpenedPayload {
-    /// The next piece, of any length; `None` after the last one, and only then is the payload whole.
-    ///
-    /// # Errors
-    /// [`LocalClientError::Unreachable`] if it broke off.
-    pub async fn next(&mut self) -> Called<Option<Bytes>> {
-        while let Some(frame) = self.body.frame().await {
-            let frame = frame.map_err(|_| LocalClientError::Unreachable)?;
-            if let Ok(piece) = frame.into_data() {
-                let length = u64::try_from(piece.len()).expect("lengths fit 64 bits");
-                let left = self.left.checked_sub(length);
-                self.left = left.ok_or(LocalClientError::Unreachable)?;
-                return Ok(Some(piece));
-            }
-        }
-        if self.left == 0 { Ok(None) } else { Err(LocalClientError::Unreachable) }
     }
 }
 

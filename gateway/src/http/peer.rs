@@ -14,17 +14,19 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::IntoResponse as _;
-use axum::routing::{post, put};
+use axum::routing::{get, post, put};
 use crypto::Digest;
 use crypto::envelope::{Name, PayloadId};
 use hyper::body::Bytes;
 use tokio::time::timeout;
 
-use super::body::{OCTETS, require_content_type, too_slow};
+use super::body::{JSON, OCTETS, require_content_type, too_slow};
 use super::hosting::{Hosting, Site};
 use super::path::PathOf;
 use super::problem::Problem;
 use super::signature::{Audience, KeyDirectory, NonceStore, Signer, Verifier};
+use crate::document::payload::Completion;
+use crate::payload::PartSet;
 
 /// Content type of a sealed message.
 pub const SEALED: &str = "application/vnd.proofgate.sealed";
@@ -74,13 +76,21 @@ pub trait PeerApi: Send + Sync + 'static {
         bytes: Bytes,
     ) -> impl Future<Output = Result<(), Problem>> + Send;
 
-    /// Takes a payload's manifest, sealed, after its last part.
+    /// Which parts of its payload the sender need not send (again).
+    fn parts(
+        &self,
+        sender: Name,
+        payload: PayloadName,
+    ) -> impl Future<Output = Result<PartSet, Problem>> + Send;
+
+    /// Takes a payload's manifest, sealed, after its last part; says whether the payload is complete, or
+    /// still being checked.
     fn complete_payload(
         &self,
         sender: Name,
         payload: PayloadName,
         sealed: Bytes,
-    ) -> impl Future<Output = Result<(), Problem>> + Send;
+    ) -> impl Future<Output = Result<Completion, Problem>> + Send;
 }
 
 /// One payload under one request.
@@ -112,6 +122,8 @@ pub enum PeerCall {
     KeyCard,
     /// A part of a payload.
     Part(PartName),
+    /// Which parts of a payload are there.
+    Parts(PayloadName),
     /// A payload's manifest, sealed.
     Complete(PayloadName),
 }
@@ -121,6 +133,7 @@ impl PeerCall {
     pub fn method(&self) -> ::http::Method {
         match self {
             Self::Part(_) => ::http::Method::PUT,
+            Self::Parts(_) => ::http::Method::GET,
             _ => ::http::Method::POST,
         }
     }
@@ -128,7 +141,7 @@ impl PeerCall {
     /// The content type of the body.
     pub fn content_type(&self) -> &'static str {
         match self {
-            Self::Part(_) => OCTETS,
+            Self::Part(_) | Self::Parts(_) => OCTETS,
             _ => SEALED,
         }
     }
@@ -142,6 +155,9 @@ impl fmt::Display for PeerCall {
             Self::KeyCard => f.write_str("key-cards"),
             Self::Part(PartName { payload: PayloadName { request, payload }, number }) => {
                 write!(f, "payloads/{request}/{payload}/parts/{number}")
+            }
+            Self::Parts(PayloadName { request, payload }) => {
+                write!(f, "payloads/{request}/{payload}/parts")
             }
             Self::Complete(PayloadName { request, payload }) => {
                 write!(f, "payloads/{request}/{payload}/complete")
@@ -157,6 +173,7 @@ pub(super) fn routes<H: Hosting>() -> Router<Site<H>> {
         .route("/v1/peer/{department}/answers", post(answers::<H>))
         .route("/v1/peer/{department}/key-cards", post(key_cards::<H>))
         .route("/v1/peer/{department}/payloads/{request}/{payload}/parts/{number}", put(parts::<H>))
+        .route("/v1/peer/{department}/payloads/{request}/{payload}/parts", get(parts_there::<H>))
         .route("/v1/peer/{department}/payloads/{request}/{payload}/complete", post(complete::<H>))
 }
 
@@ -164,14 +181,21 @@ pub(super) fn routes<H: Hosting>() -> Router<Site<H>> {
 enum Reply {
     Status(StatusCode),
     Sealed(Bytes),
+    Json(StatusCode, Vec<u8>),
 }
 
 impl Reply {
+    fn json(status: StatusCode, document: &impl serde::Serialize) -> Result<Self, Problem> {
+        let json = serde_json::to_vec(document).map_err(|error| Problem::internal(&error))?;
+        Ok(Self::Json(status, json))
+    }
+
     fn into_response(self) -> Response<Bytes> {
         let (status, content_type, body) = match self {
             // An empty body has a type too: the signature covers it.
             Self::Status(status) => (status, OCTETS, Bytes::new()),
             Self::Sealed(body) => (StatusCode::OK, SEALED, body),
+            Self::Json(status, body) => (status, JSON, body.into()),
         };
         let mut response = Response::new(body);
         *response.status_mut() = status;
@@ -272,6 +296,19 @@ async fn parts<H: Hosting>(
     answered.await.into_response()
 }
 
+async fn parts_there<H: Hosting>(
+    State(site): State<Site<H>>,
+    PathOf((department, digest, payload)): PathOf<(String, Digest, PayloadId)>,
+    request: Request<Body>,
+) -> Response<Body> {
+    let payload = PayloadName { request: digest, payload };
+    let call = PeerCall::Parts(payload);
+    let answered = answer(&site, &department, &call, request, |api, sender, _| async move {
+        Reply::json(StatusCode::OK, &api.parts(sender, payload).await?)
+    });
+    answered.await.into_response()
+}
+
 async fn complete<H: Hosting>(
     State(site): State<Site<H>>,
     PathOf((department, digest, payload)): PathOf<(String, Digest, PayloadId)>,
@@ -280,8 +317,12 @@ async fn complete<H: Hosting>(
     let payload = PayloadName { request: digest, payload };
     let call = PeerCall::Complete(payload);
     let answered = answer(&site, &department, &call, request, |api, sender, body| async move {
-        api.complete_payload(sender, payload, body).await?;
-        Ok(Reply::Status(StatusCode::NO_CONTENT))
+        let completion = api.complete_payload(sender, payload, body).await?;
+        let status = match completion {
+            Completion::Checking => StatusCode::ACCEPTED,
+            Completion::Complete => StatusCode::OK,
+        };
+        Reply::json(status, &completion)
     });
     answered.await.into_response()
 }

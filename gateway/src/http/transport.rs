@@ -3,6 +3,7 @@
 mod timed;
 
 use std::fmt;
+use std::io;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +11,8 @@ use std::time::Duration;
 use ::http::uri::{Authority, PathAndQuery, Scheme};
 use ::http::{Request, Response, Uri};
 use crypto::envelope::stream::MAX_PART_BYTES;
-use http_body_util::Full;
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client;
@@ -103,8 +105,10 @@ impl Default for ClientLimits {
     }
 }
 
-type Plain = Client<HttpConnector, Full<Bytes>>;
-type Secure = Client<Timed<HttpsConnector<HttpConnector>>, Full<Bytes>>;
+/// What a request carries.
+pub(super) type Outgoing = UnsyncBoxBody<Bytes, io::Error>;
+type Plain = Client<HttpConnector, Outgoing>;
+type Secure = Client<Timed<HttpsConnector<HttpConnector>>, Outgoing>;
 
 /// Connections to gateways. Follows no redirect and uses no proxy.
 #[derive(Clone, Debug)]
@@ -132,7 +136,15 @@ impl Transport {
         &self,
         request: Request<Bytes>,
     ) -> Result<Response<Incoming>, hyper_util::client::legacy::Error> {
-        let request = request.map(Full::new);
+        let whole = |body| Full::new(body).map_err(|never| match never {}).boxed_unsync();
+        self.send_stream(request.map(whole)).await
+    }
+
+    /// Sends a request whose body comes piece by piece.
+    pub(super) async fn send_stream(
+        &self,
+        request: Request<Outgoing>,
+    ) -> Result<Response<Incoming>, hyper_util::client::legacy::Error> {
         if request.uri().scheme() == Some(&Scheme::HTTPS) {
             self.secure().await.request(request).await
         } else {

@@ -138,3 +138,27 @@ fn a_node_that_is_no_field_element_is_refused() {
     store.tree.insert(node_key(&tree, Position::ROOT), &[0xff; 32]).unwrap();
     assert!(matches!(store.nodes(tree).node(Position::ROOT), Err(StoreError::Node)));
 }
+
+#[test]
+fn a_scan_goes_on_after_any_place_also_one_that_is_gone() {
+    let folder = TempDir::new().unwrap();
+    let store = open(&folder);
+    for key in 0..20u8 {
+        put(&store, Table::Payloads, &[key], &key.to_string());
+        put(&store, Table::Nonces, &[key], "of the table before");
+    }
+    let all: Vec<String> = store.scan(Table::Payloads).map(Result::unwrap).collect();
+    let (mut seen, mut after) = (Vec::new(), None::<[u8; 1]>);
+    loop {
+        let page = store.scan_after::<String>(Table::Payloads, after.as_ref().map(|it| &it[..]));
+        let page: Vec<_> = page.take(3).map(Result::unwrap).collect();
+        let Some(last) = page.last() else { break };
+        let key: u8 = last.parse().unwrap();
+        let mut gone = Batch::default();
+        gone.delete(Table::Payloads, &[key]);
+        store.commit(gone).unwrap();
+        after = Some([key]);
+        seen.extend(page);
+    }
+    assert_eq!((seen.len(), seen), (20, all));
+}

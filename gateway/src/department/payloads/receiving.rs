@@ -1,25 +1,26 @@
-//! The recipient's side: taking parts, checking the whole, opening it.
+//! The recipient's side: taking parts and the manifest.
 
 use bytes::Bytes;
 use chain::identifier::{DepartmentId, EntryId};
-use crypto::envelope::stream::{
-    CompletePayload, MAX_PART_BYTES, MAX_PARTS, PayloadOpener, StreamError,
-};
+use crypto::envelope::stream::{MAX_PART_BYTES, MAX_PARTS, StreamError};
 use crypto::envelope::{Message, PayloadId};
 use crypto::{Digest, canonical};
 use serde::Serialize;
 use thiserror::Error;
-use zeroize::Zeroizing;
 
 use super::super::peer::PeerError;
 use super::super::{Department, Internal};
 use super::{Counterpart, PayloadRow, Stage};
-use crate::document::payload::{DocumentName, ManifestError, PayloadManifest};
-use crate::payload::PayloadError;
+use crate::document::payload::{Completion, DocumentName, ManifestError, PayloadManifest};
+use crate::payload::{PartSet, PayloadError};
 
 /// Payloads that one sender may have begun and not completed under one question: parts are kept before
 /// anything is known of them.
 const MAX_OPEN: usize = 16;
+
+/// Seconds after which another part makes a new note of the time: a payload of which parts still come is
+/// not cleaned away, and few of them make the disk work.
+const NOTED: u64 = 60 * 60;
 
 /// The code that a sender goes on after.
 pub(super) const CONFLICT: &str = "payload-part-conflict";
@@ -56,9 +57,6 @@ pub enum PayloadRefusal {
     /// Too many payloads were begun and not completed.
     #[error("complete some of the {MAX_OPEN} payloads that were begun")]
     TooMany,
-    /// The same payload is being checked at this moment.
-    #[error("the payload is being checked")]
-    Busy,
     /// The manifest does not hold.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
@@ -89,11 +87,17 @@ pub enum PayloadRefusal {
     /// The chain's commitment is to another payload; the parts have been dropped.
     #[error("the commitment on the chain is to another payload")]
     Commitment,
+    /// It was checked before, and refused; its parts have been dropped and can be sent again.
+    #[error("the payload was checked and refused: {code}")]
+    Failed {
+        /// The code of what did not hold.
+        code: String,
+    },
 }
 
 impl PayloadRefusal {
     /// A stable name of the failed check.
-    pub const fn code(&self) -> &'static str {
+    pub fn code(&self) -> &str {
         match self {
             Self::Unanswered => "payload-unanswered",
             Self::OtherPayload => "payload-other",
@@ -101,7 +105,6 @@ impl PayloadRefusal {
             Self::PartSize { .. } => "payload-part-size",
             Self::PartConflict { .. } => CONFLICT,
             Self::TooMany => "payload-too-many",
-            Self::Busy => "payload-busy",
             Self::Manifest(error) => error.code(),
             Self::ManifestConflict => "payload-manifest-conflict",
             Self::Entry => "payload-entry",
@@ -109,6 +112,7 @@ impl PayloadRefusal {
             Self::Stream(error) => error.code(),
             Self::Length { .. } => "payload-length",
             Self::Commitment => "payload-commitment",
+            Self::Failed { code } => code,
         }
     }
 }
@@ -179,107 +183,144 @@ impl Department {
         number: u64,
     ) -> Result<(), PeerError> {
         let _changing = self.changing.lock().await;
-        if let Some(row) = self.incoming(&other.department, request, payload)? {
-            return match &row.stage {
-                Stage::Checked { manifest } | Stage::Complete { manifest, .. }
+        if let Some(mut row) = self.incoming(&other.department, request, payload)? {
+            match &row.stage {
+                Stage::Checking { manifest }
+                | Stage::Checked { manifest }
+                | Stage::Complete { manifest, .. }
                     if number >= manifest.parts() =>
                 {
-                    Err(PayloadRefusal::PartNumber { number }.into())
+                    return Err(PayloadRefusal::PartNumber { number }.into());
                 }
-                _ => Ok(()),
-            };
+                Stage::Failed { .. } => {}
+                Stage::Receiving if self.now().saturating_sub(row.changed) >= NOTED => {}
+                _ => return Ok(()),
+            }
+            row.stage = Stage::Receiving;
+            return Ok(self.put_payload(&mut row).await?);
         }
-        let open = |row: &PayloadRow| {
-            row.request == *request && row.peer == other.department && row.stage == Stage::Receiving
-        };
-        if self.payload_rows()?.iter().filter(|row| open(row)).count() >= MAX_OPEN {
+        let mut begun = 0;
+        for id in self.open_payloads()? {
+            let row = self.payload_row(&id)?;
+            begun += usize::from(row.is_some_and(|row| {
+                row.request == *request && row.peer == other.department && row.stage.is_unfinished()
+            }));
+        }
+        if begun >= MAX_OPEN {
             return Err(PayloadRefusal::TooMany.into());
         }
-        let row = PayloadRow {
+        let mut row = PayloadRow {
             id: *payload,
             request: *request,
             proof: other.proof,
             peer: other.department,
+            changed: 0,
             stage: Stage::Receiving,
         };
-        Ok(self.put_payload(&row).await?)
+        Ok(self.put_payload(&mut row).await?)
     }
 
-    /// Takes a payload's sealed manifest: checks all parts against it and against the chain, and
-    /// acknowledges the payload there. The same manifest again changes nothing.
+    /// Which parts of its payload `sender` need not send (again).
     ///
     /// # Errors
-    /// [`PeerError`]; then the payload is not complete. Parts that are not the payload are dropped, so
-    /// that they can be sent again; if parts are missing, the others stay.
+    /// [`PeerError::Payload`] if it is none of that sender's.
+    pub async fn peer_parts(
+        &self,
+        sender: &DepartmentId,
+        request: &Digest,
+        payload: &PayloadId,
+    ) -> Result<PartSet, PeerError> {
+        self.answered_with(sender, request).await?;
+        match self.incoming(sender, request, payload)?.map(|row| row.stage) {
+            None => Ok(PartSet::default()),
+            Some(
+                Stage::Checking { manifest }
+                | Stage::Checked { manifest }
+                | Stage::Complete { manifest, .. },
+            ) => Ok(PartSet::below(manifest.parts())),
+            Some(_) => {
+                let parts = self.payloads.store.parts(request, payload).await;
+                Ok(parts.map_err(Internal::from)?)
+            }
+        }
+    }
+
+    /// Takes a payload's sealed manifest, when all its parts are there; it is then to be
+    /// [checked](Department::check_payload). The same manifest again changes nothing, and says whether
+    /// the payload is complete.
+    ///
+    /// # Errors
+    /// [`PeerError`]; then the payload is not complete. If it was checked and is not what the manifest
+    /// says, its parts have been dropped, so that they can be sent again; if parts are missing, the
+    /// others stay.
     pub async fn peer_complete(
         &self,
         sender: &DepartmentId,
         request: &Digest,
         payload: &PayloadId,
         sealed: &[u8],
-    ) -> Result<(), PeerError> {
+    ) -> Result<Completion, PeerError> {
         let other = self.answered_with(sender, request).await?;
-        let _hold = self.payloads.hold(*payload).ok_or(PayloadRefusal::Busy)?;
         let opened =
             self.open(Message::PayloadManifest(*payload), sender, Some(*request), sealed)?;
         let manifest: PayloadManifest = canonical::from_slice(opened.plaintext())
             .map_err(|error| PeerError::Malformed(error.without_content()))?;
         manifest.check().map_err(PayloadRefusal::from)?;
-        let commitment = self.commitment(&other, &manifest)?;
-        let Some(mut row) = self.incoming(sender, request, payload)? else {
-            return Err(PayloadRefusal::Missing { numbers: (0..manifest.parts()).collect() }.into());
-        };
-        match &row.stage {
-            Stage::Checked { manifest: known } | Stage::Complete { manifest: known, .. }
-                if *known != manifest =>
-            {
-                return Err(PayloadRefusal::ManifestConflict.into());
+        self.require_entry(&other, &manifest)?;
+        let there = self.payloads.store.parts(request, payload).await.map_err(Internal::from)?;
+
+        let _changing = self.changing.lock().await;
+        let row = self.incoming(sender, request, payload)?;
+        match row.as_ref().map(|row| &row.stage) {
+            Some(
+                Stage::Checking { manifest: known }
+                | Stage::Checked { manifest: known }
+                | Stage::Complete { manifest: known, .. },
+            ) if *known != manifest => return Err(PayloadRefusal::ManifestConflict.into()),
+            Some(Stage::Complete { .. }) => return Ok(Completion::Complete),
+            Some(Stage::Checking { .. } | Stage::Checked { .. }) => {
+                return Ok(Completion::Checking);
             }
-            Stage::Complete { .. } => return Ok(()),
-            Stage::Checked { .. } => {}
-            _ => {
-                self.check_parts(&row, &manifest, &commitment).await?;
-                row.stage = Stage::Checked { manifest: manifest.clone() };
-                self.put_payload(&row).await?;
+            Some(Stage::Failed { manifest: known, code }) if *known == manifest => {
+                return Err(PayloadRefusal::Failed { code: code.clone() }.into());
             }
+            _ => {}
         }
-        row.stage = self.acknowledge(manifest).await?;
-        Ok(self.put_payload(&row).await?)
+        // Of parts without a row nobody knows whose they are.
+        let there = if row.is_some() { there } else { PartSet::default() };
+        let numbers: Vec<_> = there.missing(manifest.parts()).collect();
+        let Some(mut row) = row.filter(|_| numbers.is_empty()) else {
+            return Err(PayloadRefusal::Missing { numbers }.into());
+        };
+        row.stage = Stage::Checking { manifest };
+        self.put_payload(&mut row).await?;
+        Ok(Completion::Checking)
     }
 
-    /// The documents that others sent this department, complete or not.
+    /// The documents that others sent this department, complete or not: up to `limit` of those after
+    /// `after`, in no order that means anything. Fewer are all that there are.
     ///
     /// # Errors
     /// [`Internal`] if the store fails.
-    pub fn received_payloads(&self) -> Result<Vec<ReceivedPayload>, Internal> {
-        let rows = self.payload_rows()?.into_iter();
-        Ok(rows
-            .filter_map(|row| {
-                let complete = match row.stage {
-                    Stage::Complete { manifest, received } => Some(CompleteDocument {
-                        name: manifest.name,
-                        bytes: manifest.bytes,
-                        sent_entry: manifest.sent,
-                        received_entry: received,
-                    }),
-                    Stage::Receiving | Stage::Checked { .. } => None,
-                    _ => return None,
-                };
-                let (id, request, sender) = (row.id, row.request, row.peer);
-                Some(ReceivedPayload { id, request, sender, complete })
-            })
-            .collect())
-    }
-
-    /// Opens a document that is complete; `None` if there is none of that id, or not yet all of it.
-    ///
-    /// # Errors
-    /// [`Internal`] if the store fails.
-    pub fn open_payload(&self, id: &PayloadId) -> Result<Option<PayloadReader<'_>>, Internal> {
-        let Some(row) = self.payload_row(id)? else { return Ok(None) };
-        let Stage::Complete { manifest, .. } = &row.stage else { return Ok(None) };
-        let manifest = manifest.clone();
-        Ok(Some(PayloadReader { parts: Parts::new(self, row, manifest.parts()), manifest }))
+    pub fn received_payloads(
+        &self,
+        after: Option<&PayloadId>,
+        limit: usize,
+    ) -> Result<Vec<ReceivedPayload>, Internal> {
+        self.payload_page(after, limit, |row| {
+            let incoming = row.stage.is_incoming();
+            let complete = match row.stage {
+                Stage::Complete { manifest, received } => Some(CompleteDocument {
+                    name: manifest.name,
+                    bytes: manifest.bytes,
+                    sent_entry: manifest.sent,
+                    received_entry: received,
+                }),
+                _ => None,
+            };
+            let (id, request, sender) = (row.id, row.request, row.peer);
+            incoming.then_some(ReceivedPayload { id, request, sender, complete })
+        })
     }
 
     /// The other side of a question, if it is `sender` and the question is answered.
@@ -302,22 +343,19 @@ impl Department {
         payload: &PayloadId,
     ) -> Result<Option<PayloadRow>, PeerError> {
         let Some(row) = self.payload_row(payload)? else { return Ok(None) };
-        let incoming =
-            matches!(row.stage, Stage::Receiving | Stage::Checked { .. } | Stage::Complete { .. });
-        if incoming && row.request == *request && row.peer == *sender {
+        if row.stage.is_incoming() && row.request == *request && row.peer == *sender {
             Ok(Some(row))
         } else {
             Err(PayloadRefusal::OtherPayload.into())
         }
     }
 
-    /// The commitment of the manifest's `payload-sent` entry, if it is the sender's to us under this
-    /// question's answer.
-    fn commitment(
+    /// Checks that the manifest's `payload-sent` entry is the sender's to us under this question's answer.
+    fn require_entry(
         &self,
         other: &Counterpart,
         manifest: &PayloadManifest,
-    ) -> Result<Digest, PayloadRefusal> {
+    ) -> Result<(), PayloadRefusal> {
         let replica = self.chain();
         match replica.state().payload(&manifest.sent) {
             Some(fact)
@@ -325,145 +363,9 @@ impl Department {
                     && fact.recipient == self.id
                     && fact.proof == other.proof =>
             {
-                Ok(fact.commitment)
+                Ok(())
             }
             _ => Err(PayloadRefusal::Entry),
         }
     }
-
-    /// Opens all parts to their end and compares them with manifest and commitment.
-    async fn check_parts(
-        &self,
-        row: &PayloadRow,
-        manifest: &PayloadManifest,
-        commitment: &Digest,
-    ) -> Result<(), PeerError> {
-        let store = &self.payloads.store;
-        let numbers = store.missing(&row.request, &row.id, manifest.parts()).await;
-        let numbers = numbers.map_err(Internal::from)?;
-        if !numbers.is_empty() {
-            return Err(PayloadRefusal::Missing { numbers }.into());
-        }
-        let parts = Parts::new(self, row.clone(), manifest.parts());
-        let refusal = match parts.drain().await {
-            Ok(complete) => compare(&complete, manifest, commitment).err(),
-            Err(PartsError::Stream(error)) => Some(error.into()),
-            Err(PartsError::Store(error)) => return Err(Internal::from(error).into()),
-        };
-        match refusal {
-            None => Ok(()),
-            Some(refusal) => {
-                tracing::warn!(payload = %row.id, code = refusal.code(), "a payload is refused");
-                store.delete(&row.request, &row.id).await.map_err(Internal::from)?;
-                Err(refusal.into())
-            }
-        }
-    }
-}
-
-fn compare(
-    complete: &CompletePayload,
-    manifest: &PayloadManifest,
-    commitment: &Digest,
-) -> Result<(), PayloadRefusal> {
-    let (expected, got) = (manifest.bytes, complete.plaintext_bytes());
-    if got != expected {
-        return Err(PayloadRefusal::Length { expected, got });
-    }
-    if !complete.ciphertext().commit(&manifest.salt).ct_eq(commitment) {
-        return Err(PayloadRefusal::Commitment);
-    }
-    Ok(())
-}
-
-/// Stored parts on their way through the opener.
-struct Parts<'a> {
-    department: &'a Department,
-    row: PayloadRow,
-    count: u64,
-    next: u64,
-    opener: Option<PayloadOpener>,
-}
-
-enum PartsError {
-    Store(PayloadError),
-    Stream(StreamError),
-}
-
-impl<'a> Parts<'a> {
-    fn new(department: &'a Department, row: PayloadRow, count: u64) -> Self {
-        let expected = department.expected_payload(&row);
-        let opener = Some(PayloadOpener::new(&department.keys.recipient, expected));
-        Self { department, row, count, next: 0, opener }
-    }
-
-    /// The next part's plaintext; `None` after the last part.
-    async fn next(&mut self) -> Result<Option<Zeroizing<Vec<u8>>>, PartsError> {
-        let (true, Some(opener)) = (self.next < self.count, &mut self.opener) else {
-            return Ok(None);
-        };
-        let store = &self.department.payloads.store;
-        let part = store.get(&self.row.request, &self.row.id, self.next).await;
-        self.next += 1;
-        opener.push(&part.map_err(PartsError::Store)?).map(Some).map_err(PartsError::Stream)
-    }
-
-    /// Opens the final chunk; `None` if that was done before.
-    fn finish(&mut self) -> Option<Result<CompletePayload, StreamError>> {
-        self.opener.take().map(PayloadOpener::finish)
-    }
-
-    /// Opens everything, and keeps nothing of it.
-    async fn drain(mut self) -> Result<CompletePayload, PartsError> {
-        while self.next().await?.is_some() {}
-        self.finish().unwrap_or(Err(StreamError::Truncated)).map_err(PartsError::Stream)
-    }
-}
-
-/// A complete document, opened piece by piece.
-pub struct PayloadReader<'a> {
-    manifest: PayloadManifest,
-    parts: Parts<'a>,
-}
-
-impl PayloadReader<'_> {
-    /// The document's name.
-    pub fn name(&self) -> &DocumentName {
-        &self.manifest.name
-    }
-
-    /// The document's length.
-    pub fn bytes(&self) -> u64 {
-        self.manifest.bytes
-    }
-
-    /// The next piece of plaintext, at most 4 MiB long; `None` after the last one.
-    ///
-    /// # Errors
-    /// [`Internal`] if a part was changed or removed since the payload was checked.
-    pub async fn next(&mut self) -> Result<Option<Zeroizing<Vec<u8>>>, Internal> {
-        loop {
-            match self.parts.next().await {
-                Ok(Some(piece)) if piece.is_empty() => {}
-                Ok(Some(piece)) => return Ok(Some(piece)),
-                Ok(None) => break,
-                Err(PartsError::Store(error)) => return Err(error.into()),
-                Err(PartsError::Stream(error)) => return Err(damaged(error)),
-            }
-        }
-        let Some(complete) = self.parts.finish() else { return Ok(None) };
-        let complete = complete.map_err(damaged)?;
-        let rest = Zeroizing::new(complete.rest().to_vec());
-        Ok((!rest.is_empty()).then_some(rest))
-    }
-}
-
-impl std::fmt::Debug for PayloadReader<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("PayloadReader").field("payload", &self.parts.row.id).finish_non_exhaustive()
-    }
-}
-
-fn damaged(error: StreamError) -> Internal {
-    Internal::Damaged(format!("a complete payload does not open: {error}"))
 }

@@ -1,88 +1,27 @@
-//! The sender's side: sealing, recording, sending.
+//! The sender's side: recording, sending, asking until the recipient has it all.
 
-use std::convert::Infallible;
-use std::time::{Duration, Instant};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use bytes::Bytes;
 use chain::entry::Content;
 use chain::identifier::{DepartmentId, EntryId};
-use crypto::commitment::Salt;
-use crypto::envelope::stream::{CHUNK_BYTES, Part, PayloadSealer, part_count};
-use crypto::envelope::{Message, PayloadId, Route};
+use crypto::envelope::stream::part_count;
+use crypto::envelope::{Message, PayloadId};
 use crypto::{Digest, canonical};
 use serde::Serialize;
-use thiserror::Error;
 
 use super::super::{Department, Internal, PeerMessage, PeerPath, PeerReply, Peers};
-use super::{PayloadRow, Sealed, Stage, Step, department_name};
+use super::{PayloadRow, Sealed, Stage, Step};
 use crate::document::VERSION;
-use crate::document::payload::{DocumentName, DocumentNameError, PayloadManifest};
-use crate::measure;
-use crate::payload::PayloadError;
+use crate::document::payload::{Completion, DocumentName, PayloadManifest};
+use crate::payload::{PartSet, PayloadError};
 
 /// So often a recipient may refuse a payload before it is given up. It may have lost a part, or not yet
 /// have seen the chain's last block.
 const MAX_REFUSALS: u32 = 8;
-
-/// A document's bytes, as they come in.
-pub trait Chunks: Send {
-    /// Why there is no next chunk.
-    type Error: Send;
-
-    /// The next chunk, of any length; `None` after the last one.
-    ///
-    /// # Errors
-    /// If the document breaks off: then nothing of it is sent.
-    fn next(&mut self) -> impl Future<Output = Result<Option<Bytes>, Self::Error>> + Send;
-}
-
-impl Chunks for &[u8] {
-    type Error = Infallible;
-
-    async fn next(&mut self) -> Result<Option<Bytes>, Infallible> {
-        let (now, later) = self.split_at(self.len().min(CHUNK_BYTES));
-        *self = later;
-        Ok((!now.is_empty()).then(|| Bytes::copy_from_slice(now)))
-    }
-}
-
-/// Why a document is not sent.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum SendPayloadError<E> {
-    /// The document's name cannot be one.
-    #[error("the document's name: {0}")]
-    Name(DocumentNameError),
-    /// The question is unknown or not answered, or its answer is not verified.
-    #[error("there is no answered question of that digest")]
-    Unanswered,
-    /// This department is both sides of the question.
-    #[error("a department does not send itself documents")]
-    Oneself,
-    /// The document is longer than a payload can be.
-    #[error("the document is too long")]
-    TooLong,
-    /// The document could not be read to its end.
-    #[error("the document could not be read to its end")]
-    Source(E),
-    /// Our own side failed.
-    #[error(transparent)]
-    Internal(#[from] Internal),
-}
-
-impl<E> SendPayloadError<E> {
-    /// A stable name of the failed check; [`SendPayloadError::Source`] has its own.
-    pub const fn code(&self) -> &'static str {
-        match self {
-            Self::Name(_) => "payload-name",
-            Self::Unanswered => "payload-unanswered",
-            Self::Oneself => "payload-to-oneself",
-            Self::TooLong => "payload-too-long",
-            Self::Source(_) => "payload-source",
-            Self::Internal(_) => "internal",
-        }
-    }
-}
+/// So often the sender asks for the end of a check before it leaves that to the next look. The recipient
+/// lets it wait each time.
+const MAX_ASKED: u32 = 8;
 
 /// A document that was sealed for the other side.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -121,95 +60,37 @@ pub enum Delivery {
     },
 }
 
-impl Department {
-    /// Seals a document for the other side of an answered question, commits to it on the chain, and
-    /// sends it. If the other side is not reached, it is sent later.
-    ///
-    /// # Errors
-    /// [`SendPayloadError`]. Nothing is sent unless the document was read to its end.
-    pub async fn send_payload<S: Chunks>(
-        &self,
-        request: &Digest,
-        name: &str,
-        source: S,
-        peers: &impl Peers,
-    ) -> Result<SentPayload, SendPayloadError<S::Error>> {
-        let name: DocumentName = name.parse().map_err(SendPayloadError::Name)?;
-        let other = self.counterpart(request).await?.ok_or(SendPayloadError::Unanswered)?;
-        if other.department == self.id {
-            return Err(SendPayloadError::Oneself);
-        }
-        let id = self.random(|rng| PayloadId::random(&mut { rng }));
-        let mut row = PayloadRow {
-            id,
-            request: *request,
-            proof: other.proof,
-            peer: other.department,
-            stage: Stage::Sealing,
-        };
-        let _hold = self.payloads.hold(id).expect("128 random bits are nobody else's");
-        self.put_payload(&row).await?;
-        match self.seal_parts(&row, name, source).await {
-            Ok(sealed) => row.stage = Stage::Sealed(sealed),
-            Err(error) => {
-                if let Err(error) = self.abandon(&row).await {
-                    tracing::warn!(payload = %id, %error, "an unfinished payload stays for now");
-                }
-                return Err(error);
-            }
-        }
-        self.put_payload(&row).await?;
-        self.forward(&id, peers).await?;
-        let row = self.payload_row(&id)?.as_ref().and_then(sent_view);
-        Ok(row.ok_or_else(|| Internal::Damaged("a payload was stored and is gone".to_owned()))?)
-    }
+/// How far sending came.
+#[derive(Debug, PartialEq)]
+enum Sent {
+    /// The recipient has taken all there was to send.
+    All,
+    /// The recipient was not reached.
+    Unreached,
+    /// The recipient refused one.
+    Refused(String),
+}
 
-    /// The documents that this department sent, or is sending.
+impl Department {
+    /// The documents that this department sent, or is sending: up to `limit` of those after `after`, in
+    /// no order that means anything. Fewer are all that there are.
     ///
     /// # Errors
     /// [`Internal`] if the store fails.
-    pub fn sent_payloads(&self) -> Result<Vec<SentPayload>, Internal> {
-        Ok(self.payload_rows()?.iter().filter_map(sent_view).collect())
+    pub fn sent_payloads(
+        &self,
+        after: Option<&PayloadId>,
+        limit: usize,
+    ) -> Result<Vec<SentPayload>, Internal> {
+        self.payload_page(after, limit, |row| sent_view(&row))
     }
 
-    /// Seals a document into the store, part by part.
-    async fn seal_parts<S: Chunks>(
-        &self,
-        row: &PayloadRow,
-        name: DocumentName,
-        mut source: S,
-    ) -> Result<Sealed, SendPayloadError<S::Error>> {
-        let recipient = self.peer(&row.peer)?;
-        let key = super::super::recipient_key(&recipient)?;
-        let route = Route {
-            message: Message::Payload(row.id),
-            network: self.network_name(),
-            sender: department_name(&self.id),
-            recipient: department_name(&recipient.id),
-            request: row.request,
-        };
-        let put = async |part: Part| {
-            let store = &self.payloads.store;
-            let put = store.put(&row.request, &row.id, part.number, part.bytes.into());
-            put.await.map_err(Internal::from)
-        };
-        let sealer = self.random(|rng| PayloadSealer::new(&route, &key, &mut { rng }));
-        let mut sealer = sealer.map_err(Internal::from)?;
-        let mut sealing = Duration::ZERO;
-        while let Some(chunk) = source.next().await.map_err(SendPayloadError::Source)? {
-            let start = Instant::now();
-            let parts = sealer.push(&chunk).map_err(|_| SendPayloadError::TooLong)?;
-            sealing += start.elapsed();
-            for part in parts {
-                put(part).await?;
-            }
-        }
-        let end = sealer.finish().map_err(|_| SendPayloadError::TooLong)?;
-        put(end.last_part).await?;
-        measure::took(sealing, measure::SEAL);
-        let salt = self.random(|rng| Salt::random(&mut { rng }));
-        let commitment = end.ciphertext.commit(&salt);
-        Ok(Sealed { name, bytes: end.plaintext_bytes, salt, commitment })
+    /// A document that this department sent, or is sending; `None` if there is none of that id.
+    ///
+    /// # Errors
+    /// [`Internal`] if the store fails.
+    pub fn sent_payload(&self, id: &PayloadId) -> Result<Option<SentPayload>, Internal> {
+        Ok(self.payload_row(id)?.as_ref().and_then(sent_view))
     }
 
     /// What follows a sender's stage.
@@ -224,61 +105,116 @@ impl Department {
                 let commitment = sealed.commitment;
                 let content = Content::PayloadSent { commitment, proof: row.proof };
                 let sent = self.append(content, None).await?;
-                Ok(Step::On(Stage::Recorded { sealed, sent, taken: 0, refusals: 0 }))
+                Ok(Step::On(Stage::Recorded { sealed, sent, refusals: 0 }))
             }
-            Stage::Recorded { sealed, sent, taken, refusals } => {
-                if taken == part_count(sealed.bytes) {
-                    return Ok(Step::On(Stage::PartsSent { sealed, sent, refusals }));
-                }
-                let part = self.payloads.store.get(&row.request, &row.id, taken).await;
-                let part = part.map_err(lost_part)?;
-                let (request, payload) = (row.request, row.id);
-                let path = PeerPath::Part { request, payload, number: taken };
-                match self.send_piece(row, path, part.into(), peers).await? {
-                    None => Ok(Step::Rest),
-                    // Another part of that number is there: the recipient finds that out when it opens
-                    // them, drops them all, and then this one is taken.
-                    Some(PeerReply::Refused { code }) if code != super::receiving::CONFLICT => {
-                        self.refused(row, sealed, sent, taken, refusals, code).await
-                    }
-                    Some(_) => {
-                        Ok(Step::On(Stage::Recorded { sealed, sent, taken: taken + 1, refusals }))
-                    }
+            Stage::Recorded { sealed, sent, refusals } => {
+                match self.send_parts(row, part_count(sealed.bytes), peers).await? {
+                    Sent::All => Ok(Step::On(Stage::PartsSent { sealed, sent, refusals })),
+                    Sent::Unreached => Ok(self.wait(row)),
+                    Sent::Refused(code) => self.refused(row, sealed, sent, refusals, code).await,
                 }
             }
             Stage::PartsSent { sealed, sent, refusals } => {
                 let body = self.sealed_manifest(row, &sealed, sent)?;
-                let path = PeerPath::Complete { request: row.request, payload: row.id };
-                match self.send_piece(row, path, body, peers).await? {
-                    None => Ok(Step::Rest),
-                    Some(PeerReply::Taken(_)) => {
-                        // Of no use any more, since the sender cannot open them.
-                        self.payloads.store.delete(&row.request, &row.id).await?;
-                        Ok(Step::On(Stage::Delivered { sealed, sent }))
-                    }
-                    Some(PeerReply::Refused { code }) => {
-                        self.refused(row, sealed, sent, 0, refusals, code).await
+                for _ in 0..MAX_ASKED {
+                    let path = PeerPath::Complete { request: row.request, payload: row.id };
+                    match self.send_piece(row, path, body.clone(), peers).await? {
+                        None => return Ok(self.wait(row)),
+                        Some(PeerReply::Taken(reply)) => match serde_json::from_slice(&reply) {
+                            Ok(Completion::Complete) => {
+                                // Of no use any more, since the sender cannot open them.
+                                self.payloads.store.delete(&row.request, &row.id).await?;
+                                return Ok(Step::On(Stage::Delivered { sealed, sent }));
+                            }
+                            Ok(Completion::Checking) => {}
+                            Err(_) => return Ok(self.wait(row)), // that is no answer to this
+                        },
+                        Some(PeerReply::Refused { code }) => {
+                            return self.refused(row, sealed, sent, refusals, code).await;
+                        }
                     }
                 }
+                Ok(Step::Rest)
             }
             _ => Ok(Step::Rest),
         }
     }
 
-    /// The payload is sent again from part `taken` on at a later time, or given up.
+    /// Sends the parts that the recipient does not have, two at a time: while one waits for the
+    /// recipient's disk, the next one is read, hashed and on its way.
+    async fn send_parts(
+        &self,
+        row: &PayloadRow,
+        count: u64,
+        peers: &impl Peers,
+    ) -> Result<Sent, Internal> {
+        let room = self.payloads.sending.acquire().await;
+        let _room = room.expect("the semaphore is never closed");
+        let (request, payload) = (row.request, row.id);
+        let path = PeerPath::Parts { request, payload };
+        let there: PartSet = match self.send_piece(row, path, Vec::new(), peers).await? {
+            None => return Ok(Sent::Unreached),
+            Some(PeerReply::Refused { code }) => return Ok(Sent::Refused(code)),
+            Some(PeerReply::Taken(reply)) => match serde_json::from_slice(&reply) {
+                Ok(there) => there,
+                Err(_) => return Ok(Sent::Unreached),
+            },
+        };
+        let numbers = Mutex::new(there.missing(count));
+        let stopped = AtomicBool::new(false);
+        let next = || numbers.lock().expect("counting does not panic").next();
+        let lane = async || {
+            while !stopped.load(Ordering::Relaxed)
+                && let Some(number) = next()
+            {
+                let sent = self.send_part(row, number, peers).await;
+                if !matches!(sent, Ok(Sent::All)) {
+                    stopped.store(true, Ordering::Relaxed);
+                    return sent;
+                }
+            }
+            Ok(Sent::All)
+        };
+        Ok(match tokio::join!(lane(), lane()) {
+            (Err(error), _) | (_, Err(error)) => return Err(error),
+            (Ok(Sent::All), Ok(other)) | (Ok(other @ Sent::Refused(_)), Ok(_)) => other,
+            (Ok(Sent::Unreached), Ok(other @ Sent::Refused(_))) => other,
+            (Ok(Sent::Unreached), Ok(_)) => Sent::Unreached,
+        })
+    }
+
+    async fn send_part(
+        &self,
+        row: &PayloadRow,
+        number: u64,
+        peers: &impl Peers,
+    ) -> Result<Sent, Internal> {
+        let (request, payload) = (row.request, row.id);
+        let part = self.payloads.store.get(&request, &payload, number).await.map_err(lost_part)?;
+        let path = PeerPath::Part { request, payload, number };
+        Ok(match self.send_piece(row, path, part.into(), peers).await? {
+            None => Sent::Unreached,
+            // Another part of that number is there: the recipient finds that out when it opens them,
+            // drops them all, and then this one is taken.
+            Some(PeerReply::Refused { code }) if code != super::receiving::CONFLICT => {
+                Sent::Refused(code)
+            }
+            Some(_) => Sent::All,
+        })
+    }
+
+    /// The payload is sent again at a later time, or given up.
     async fn refused(
         &self,
         row: &PayloadRow,
         sealed: Sealed,
         sent: EntryId,
-        taken: u64,
         refusals: u32,
         code: String,
     ) -> Result<Step, Internal> {
         tracing::warn!(payload = %row.id, code, "the recipient refused a payload of ours");
         if refusals + 1 < MAX_REFUSALS {
-            let refusals = refusals + 1;
-            return Ok(Step::Halt(Stage::Recorded { sealed, sent, taken, refusals }));
+            return Ok(Step::Halt(Stage::Recorded { sealed, sent, refusals: refusals + 1 }));
         }
         self.payloads.store.delete(&row.request, &row.id).await?;
         Ok(Step::Halt(Stage::Refused { sealed, sent, code }))
@@ -312,12 +248,21 @@ impl Department {
     ) -> Result<Option<PeerReply>, Internal> {
         let recipient = self.peer(&row.peer)?;
         match peers.send(self, &recipient, PeerMessage { path, body }).await {
-            Ok(reply) => Ok(Some(reply)),
+            Ok(reply) => {
+                self.payloads.reached(row.id);
+                Ok(Some(reply))
+            }
             Err(error) => {
                 tracing::info!(payload = %row.id, %error, "the payload waits");
                 Ok(None)
             }
         }
+    }
+
+    /// Leaves a payload whose recipient was not reached to a later time.
+    fn wait(&self, row: &PayloadRow) -> Step {
+        self.payloads.unreached(row.id, self.now());
+        Step::Rest
     }
 }
 
@@ -330,7 +275,7 @@ fn lost_part(error: PayloadError) -> Internal {
     }
 }
 
-fn sent_view(row: &PayloadRow) -> Option<SentPayload> {
+pub(super) fn sent_view(row: &PayloadRow) -> Option<SentPayload> {
     let (sealed, sent_entry, delivery) = match row.stage.clone() {
         Stage::Sealed(sealed) => (sealed, None, Delivery::Underway),
         Stage::Recorded { sealed, sent, .. } | Stage::PartsSent { sealed, sent, .. } => {
@@ -338,9 +283,7 @@ fn sent_view(row: &PayloadRow) -> Option<SentPayload> {
         }
         Stage::Delivered { sealed, sent } => (sealed, Some(sent), Delivery::Delivered),
         Stage::Refused { sealed, sent, code } => (sealed, Some(sent), Delivery::Refused { code }),
-        Stage::Sealing | Stage::Receiving | Stage::Checked { .. } | Stage::Complete { .. } => {
-            return None;
-        }
+        _ => return None,
     };
     Some(SentPayload {
         id: row.id,

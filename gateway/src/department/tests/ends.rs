@@ -81,7 +81,7 @@ async fn a_question_is_taken_before_anybody_looks_whom_it_is_about() {
     let tax = network.department("tax");
     let states = || {
         let mut states: Vec<_> =
-            tax.received_exchanges().unwrap().into_iter().map(|it| it.state).collect();
+            tax.received_exchanges(None, 1_000).unwrap().into_iter().map(|it| it.state).collect();
         states.sort_unstable();
         states
     };

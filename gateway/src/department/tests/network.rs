@@ -220,16 +220,25 @@ impl Network {
 
     /// Opens a department's store, as at a start.
     pub(crate) fn start(&mut self, name: &str) {
+        self.start_with(name, |folder| PayloadStore::local(folder).unwrap());
+    }
+
+    /// As [`Self::start`], with payloads in what `payloads` makes of their folder.
+    pub(crate) fn start_with(
+        &mut self,
+        name: &str,
+        payloads: impl FnOnce(&std::path::Path) -> PayloadStore,
+    ) {
         self.peers.departments.remove(&id(name));
         let folder = self.folder.path().join(name);
         let rng = || Box::new(UnwrapErr(SysRng));
         let store = Store::open(&folder, &seed(name, 2), rng()).unwrap();
-        let payloads = PayloadStore::local(&self.folder.path().join(name).join("payloads"));
+        let payloads = payloads(&folder.join("payloads"));
         let department = Department::new(
             id(name),
             keys(name),
             Arc::new(store),
-            payloads.unwrap(),
+            payloads,
             self.shared.clone(),
             rng(),
         );

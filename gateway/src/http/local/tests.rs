@@ -207,7 +207,7 @@ async fn payloads_stream_in_and_out() {
     assert_eq!(sent.status, 201);
     let commitment = crypto::Digest::of(&vec![7; 300_000]);
     let expected = json!(
-        { "id": PAYLOAD, "bytes": 300_000, "commitment": commitment, "sent_entry": ID,
+        { "id": PAYLOAD, "request": ID, "recipient": "welfare", "name": "a b.pdf", "bytes": 300_000, "commitment": commitment, "sent_entry": ID,
           "delivery": "delivered" }
     );
     assert_eq!(sent.json(), expected);

@@ -3,6 +3,7 @@ use crate::http::fixture::{
     ASK, BROKEN, CHUNK, DOWNLOAD_CHUNKS, ENDLESS, ID, PAYLOAD, Running, start,
 };
 use crate::http::limits::Limits;
+use crypto::envelope::PayloadId;
 
 fn client(running: &Running, token: &str) -> LocalClient {
     let token = Zeroizing::new(token.to_owned());
@@ -34,6 +35,63 @@ async fn every_call_reaches_the_tokens_department() {
     ];
     assert_eq!(log[1..], rest);
     assert_eq!(running.gateway.welfare.log(), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_document_is_streamed_from_its_reader_to_its_last_byte() {
+    let running = start(Limits::default()).await;
+    let tax = client(&running, "tax-token");
+    let document: Vec<u8> = (0..300_000u32).map(|at| at.to_be_bytes()[3]).collect();
+    let reader = || std::io::Cursor::new(document.clone());
+    for bytes in [0, 1, 300_000] {
+        let sent = tax.send_payload_from(&ID, "a.pdf", reader(), bytes).await.unwrap();
+        let expected = &document[..usize::try_from(bytes).unwrap()];
+        assert_eq!((sent.bytes, sent.commitment), (bytes, Digest::of(expected)));
+    }
+    // One that has fewer bytes than announced is not taken for a shorter one.
+    let short = tax.send_payload_from(&ID, "a.pdf", reader(), 300_001).await;
+    assert_eq!(short, Err(LocalClientError::Unreachable));
+    assert_eq!(running.gateway.tax.log().len(), 3);
+}
+
+#[tokio::test]
+async fn what_was_sent_is_asked_for_by_its_id_and_lists_come_in_pages() {
+    let running = start(Limits::default()).await;
+    let tax = client(&running, "tax-token");
+    let sent = tax.sent_payload(&PAYLOAD).await.unwrap();
+    assert_eq!((sent.id, sent.name.as_str()), (PAYLOAD, "a.pdf"));
+    let unknown = tax.sent_payload(&PayloadId::from_bytes([9; 16])).await.unwrap_err();
+    assert!(matches!(unknown, LocalClientError::Problem(it) if it.code == "payload-unknown"));
+
+    let page = Page { after: Some(PAYLOAD), limit: 7 };
+    assert_eq!(tax.sent_payloads_page(page).await.unwrap(), [sent]);
+    assert_eq!(tax.payloads_page(page).await.unwrap().len(), 1);
+    assert_eq!(tax.received_page(Page { after: Some(ID), limit: 1 }).await.unwrap().len(), 1);
+    let log = running.gateway.tax.log();
+    let expected = [
+        format!("sent after={PAYLOAD}&limit=7"),
+        format!("payloads after={PAYLOAD}&limit=7"),
+        format!("received after={ID}&limit=1"),
+    ];
+    assert_eq!(log, expected);
+    for limit in [0, 1_001] {
+        let refused = tax.payloads_page(Page { after: None, limit }).await.unwrap_err();
+        assert!(matches!(refused, LocalClientError::Problem(it) if it.code == "query-string"));
+    }
+}
+
+#[tokio::test]
+async fn a_payload_that_broke_off_goes_on_where_it_did() {
+    let running = start(Limits::default()).await;
+    let tax = client(&running, "tax-token");
+    let mut whole = Vec::new();
+    let length = tax.payload_to(&PAYLOAD, 0, &mut whole).await.unwrap();
+    assert_eq!(length, whole.len() as u64);
+    for from in [1, 65_535, 65_536, 100_000, length - 1] {
+        let mut rest = Vec::new();
+        assert_eq!(tax.payload_to(&PAYLOAD, from, &mut rest).await.unwrap(), length - from);
+        assert!(rest == whole[usize::try_from(from).unwrap()..], "{from}");
+    }
 }
 
 #[tokio::test]

@@ -57,13 +57,20 @@ async fn every_call_arrives_with_its_verified_sender_and_is_answered_signed() {
     assert_eq!(card, Ok(Bytes::from_static(b"echo")));
     let part = PeerCall::Part(PartName { payload: NAME, number: 3 });
     assert_eq!(call(&running, part, b"part").await, Ok(Bytes::new()));
-    assert_eq!(call(&running, PeerCall::Complete(NAME), b"manifest").await, Ok(Bytes::new()));
+    let parts = call(&running, PeerCall::Parts(NAME), b"").await;
+    assert_eq!(parts, Ok(Bytes::from_static(b"\"e0\"")));
+    for (manifest, state) in [(&b"manifest"[..], "complete"), (b"", "checking")] {
+        let told = call(&running, PeerCall::Complete(NAME), manifest).await;
+        assert_eq!(told.unwrap(), format!("{{\"state\":\"{state}\"}}"));
+    }
     let expected = [
         "request of 6 bytes from health".to_owned(),
         "answer of 7 bytes from health".to_owned(),
         "key card for health".to_owned(),
         format!("part 3 of {PAYLOAD}, 4 bytes from health"),
+        format!("parts of {PAYLOAD} for health"),
         format!("manifest of {PAYLOAD} under {ID}, 8 bytes from health"),
+        format!("manifest of {PAYLOAD} under {ID}, 0 bytes from health"),
     ];
     assert_eq!(running.gateway.tax.log(), expected);
     assert_eq!(running.gateway.welfare.log(), [""; 0]);

@@ -158,6 +158,11 @@ pub(super) const TABLE: &[Row] = &[
         codes: &["content-type"],
     },
     Row {
+        status: StatusCode::RANGE_NOT_SATISFIABLE,
+        title: "Past the end",
+        codes: &["payload-range"],
+    },
+    Row {
         status: StatusCode::UNPROCESSABLE_ENTITY,
         title: "Not acceptable as it is",
         codes: &[
@@ -307,7 +312,6 @@ pub(super) const TABLE: &[Row] = &[
             "overloaded",
             "not-ready",
             "prover-full",
-            "payload-busy",
             "ledger-busy",
             "ledger-unknown",
             "ledger-closed",

@@ -21,6 +21,7 @@ use tokio::task::JoinHandle;
 use super::{NOW, network, schema};
 use crate::department::asking::Offer;
 use crate::document::key_card::{ConsentKey, KeyCard};
+use crate::document::payload::Completion;
 use crate::document::request::Nonce;
 use crate::document::service::Service;
 use crate::document::{CheckedRequest, Request, VERSION};
@@ -31,14 +32,15 @@ use crate::http::citizen::{
 };
 use crate::http::local::operating::{Approval, OperatingApi, Proposal, Published};
 use crate::http::local::{
-    Ask, Asked, EnrolmentCode, Idempotency, LocalApi, PayloadReceived, PayloadSent, Received,
-    SubjectText, Tokens,
+    Ask, Asked, EnrolmentCode, Idempotency, LocalApi, Page, PayloadReceived, PayloadSent, Received,
+    SentApi, SubjectText, Tokens,
 };
 use crate::http::peer::{PartName, PayloadName, PeerApi};
 use crate::http::public::{PublicApi, Readiness, Tip};
 use crate::http::server::{Drained, serve};
 use crate::http::signature::{Audience, KeyDirectory, NonceError, NonceStore, Signer};
 use crate::http::{BaseUrl, Download, Hosting, Limits, Problem, Upload};
+use crate::payload::PartSet;
 use crate::records::schema_digest;
 
 /// The clerk's code.
@@ -264,7 +266,7 @@ impl LocalApi for Office {
         nobody()
     }
 
-    async fn received(&self) -> Result<Vec<Received>, Problem> {
+    async fn received(&self, _: Page<Digest>) -> Result<Vec<Received>, Problem> {
         nobody()
     }
 
@@ -276,11 +278,21 @@ impl LocalApi for Office {
         nobody()
     }
 
-    async fn payloads(&self) -> Result<Vec<PayloadReceived>, Problem> {
+    async fn payloads(&self, _: Page<PayloadId>) -> Result<Vec<PayloadReceived>, Problem> {
         nobody()
     }
 
-    async fn payload(&self, _: PayloadId) -> Result<Download, Problem> {
+    async fn payload(&self, _: PayloadId, _: u64) -> Result<Download, Problem> {
+        nobody()
+    }
+}
+
+impl SentApi for Office {
+    async fn sent_payloads(&self, _: Page<PayloadId>) -> Result<Vec<PayloadSent>, Problem> {
+        nobody()
+    }
+
+    async fn sent_payload(&self, _: PayloadId) -> Result<PayloadSent, Problem> {
         nobody()
     }
 }
@@ -318,7 +330,16 @@ impl PeerApi for Office {
         nobody()
     }
 
-    async fn complete_payload(&self, _: Name, _: PayloadName, _: Bytes) -> Result<(), Problem> {
+    async fn parts(&self, _: Name, _: PayloadName) -> Result<PartSet, Problem> {
+        nobody()
+    }
+
+    async fn complete_payload(
+        &self,
+        _: Name,
+        _: PayloadName,
+        _: Bytes,
+    ) -> Result<Completion, Problem> {
         nobody()
     }
 }

@@ -1,0 +1,98 @@
+//! The recipient's side, when all is there: opening it to its end, comparing, acknowledging.
+
+use chain::entry::Content;
+use crypto::Digest;
+use crypto::envelope::PayloadId;
+use crypto::envelope::stream::CompletePayload;
+
+use super::super::{Department, Internal};
+use super::opening::PartsError;
+use super::receiving::PayloadRefusal;
+use super::{PayloadRow, Stage, Step};
+use crate::document::payload::PayloadManifest;
+use crate::payload::PayloadError;
+
+impl Department {
+    /// Checks a payload whose manifest was taken, after whoever else works on it, and acknowledges it on
+    /// the chain. However long that takes: nothing of it is believed before it has been opened to its end.
+    ///
+    /// # Errors
+    /// [`Internal`] if our own side failed; the payload stays where it is and is checked again.
+    pub async fn check_payload(&self, id: &PayloadId) -> Result<(), Internal> {
+        let _hold = self.payloads.hold_next(*id).await;
+        while let Some(mut row) = self.payload_row(id)?.filter(|row| row.stage.is_incoming()) {
+            let step = self.check_on(&row, row.stage.clone()).await?;
+            if !self.take_step(&mut row, step).await? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// What follows a recipient's stage.
+    pub(super) async fn check_on(&self, row: &PayloadRow, stage: Stage) -> Result<Step, Internal> {
+        match stage {
+            Stage::Checking { manifest } => match self.check_parts(row, &manifest).await? {
+                Ok(()) => Ok(Step::On(Stage::Checked { manifest })),
+                Err(refusal) => {
+                    let code = refusal.code().to_owned();
+                    tracing::warn!(payload = %row.id, code, "a payload is refused");
+                    self.payloads.store.delete(&row.request, &row.id).await?;
+                    Ok(Step::Halt(Stage::Failed { manifest, code }))
+                }
+            },
+            Stage::Checked { manifest } => {
+                let (commitment, sent) = (self.sent_commitment(&manifest)?, manifest.sent);
+                let content = Content::PayloadReceived { commitment, sent };
+                let received = self.append(content, None).await?;
+                Ok(Step::On(Stage::Complete { manifest, received }))
+            }
+            _ => Ok(Step::Rest),
+        }
+    }
+
+    /// The commitment of the manifest's `payload-sent` entry, which was found when it was taken.
+    fn sent_commitment(&self, manifest: &PayloadManifest) -> Result<Digest, Internal> {
+        let replica = self.chain();
+        let fact = replica.state().payload(&manifest.sent);
+        fact.map(|fact| fact.commitment)
+            .ok_or_else(|| Internal::Damaged("its payload is not on the chain".to_owned()))
+    }
+
+    /// Opens all parts to their end and compares them with manifest and commitment.
+    async fn check_parts(
+        &self,
+        row: &PayloadRow,
+        manifest: &PayloadManifest,
+    ) -> Result<Result<(), PayloadRefusal>, Internal> {
+        let commitment = self.sent_commitment(manifest)?;
+        let opened = self.open_parts(row, manifest.parts(), &self.payloads.checking, |_| true);
+        match opened.await.unwrap_or(Err(PartsError::Abandoned)) {
+            Ok(complete) => Ok(compare(&complete, manifest, &commitment)),
+            Err(PartsError::Stream(error)) => Ok(Err(error.into())),
+            // A stop between the dropping of bad parts and the row that says so.
+            Err(PartsError::Store(PayloadError::NotFound { number })) => {
+                Ok(Err(PayloadRefusal::Missing { numbers: vec![number] }))
+            }
+            Err(PartsError::Store(error)) => Err(error.into()),
+            Err(PartsError::Abandoned) => {
+                Err(Internal::Damaged("a payload's check was cut off".to_owned()))
+            }
+        }
+    }
+}
+
+fn compare(
+    complete: &CompletePayload,
+    manifest: &PayloadManifest,
+    commitment: &Digest,
+) -> Result<(), PayloadRefusal> {
+    let (expected, got) = (manifest.bytes, complete.plaintext_bytes());
+    if got != expected {
+        return Err(PayloadRefusal::Length { expected, got });
+    }
+    if !complete.ciphertext().commit(&manifest.salt).ct_eq(commitment) {
+        return Err(PayloadRefusal::Commitment);
+    }
+    Ok(())
+}
