@@ -3,6 +3,7 @@
 //! Each surface's trait is implemented in a module of its own. What follows from a request, but need
 //! not be waited for, is done by the [`Worker`].
 
+mod bundle;
 mod citizen;
 mod local;
 mod operating;

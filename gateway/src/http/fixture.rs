@@ -1,5 +1,6 @@
 //! A gateway with two departments, small enough to read, for the surfaces' tests.
 
+mod bundle;
 mod department;
 mod operating;
 

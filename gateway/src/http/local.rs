@@ -2,6 +2,7 @@
 //!
 //! Authenticated by a bearer token (RFC 6750), which belongs to one department.
 
+pub mod bundle;
 pub mod operating;
 mod page;
 mod sent;
@@ -390,6 +391,7 @@ pub(super) fn routes<H: Hosting>() -> Router<Site<H>> {
         .route("/v1/enrolments", post(enrol::<H>))
         .route("/v1/payloads", get(payloads::<H>))
         .route("/v1/payloads/{id}", get(payload::<H>))
+        .merge(bundle::routes())
         .merge(operating::routes())
         .merge(sent::routes())
 }

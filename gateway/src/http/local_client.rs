@@ -1,5 +1,6 @@
 //! The client of a department's own systems: the local surface from the other end.
 
+mod bundle;
 mod operating;
 mod payloads;
 

@@ -79,15 +79,29 @@ async fn the_operators_views_are_served() {
 }
 
 #[tokio::test]
+async fn a_bundle_is_served_as_it_is_and_kept_nowhere_on_the_way() {
+    let running = start(Limits::default()).await;
+    let bundle = running.local(Method::GET, &format!("/v1/requests/{ID}/bundle"), "").await;
+    assert_eq!((bundle.status, bundle.json()), (200, json!({"format": "proofgate/bundle/v1"})));
+    assert_eq!(bundle.headers[CACHE_CONTROL], "no-store");
+    assert_eq!(bundle.headers[CONTENT_TYPE], "application/json");
+    let other = format!("/v1/requests/{}/bundle", "ab".repeat(32));
+    let unknown = running.local(Method::GET, &other, "").await;
+    assert_eq!(unknown.code(), problem(404, "bundle-unknown"));
+}
+
+#[tokio::test]
 async fn nothing_is_served_without_a_departments_token() {
     let running = start(Limits::default()).await;
     let request = format!("/v1/requests/{ID}");
     let (offer, payloads) = (format!("{request}/offer"), format!("{request}/payloads"));
     let payload = format!("/v1/payloads/{PAYLOAD}");
+    let bundle = format!("{request}/bundle");
     let routes = [
         (Method::POST, "/v1/requests"),
         (Method::GET, &request),
         (Method::GET, &offer),
+        (Method::GET, &bundle),
         (Method::GET, "/v1/received"),
         (Method::POST, "/v1/enrolments"),
         (Method::POST, &payloads),

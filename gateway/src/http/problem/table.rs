@@ -96,6 +96,7 @@ pub(super) const TABLE: &[Row] = &[
             "consent-unknown",
             "basis-unknown",
             "offer-unknown",
+            "bundle-unknown",
             "payload-unknown",
             "payload-part-not-found",
             "entry-unknown",

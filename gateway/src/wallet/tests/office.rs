@@ -30,6 +30,7 @@ use crate::http::citizen::{
     KeyEnrolment, OfferTaken, PastExchange, Pending, Progress, Refusal, VerifiedCitizen,
     Withdrawal,
 };
+use crate::http::local::bundle::BundleApi;
 use crate::http::local::operating::{Approval, OperatingApi, Proposal, Published};
 use crate::http::local::{
     Ask, Asked, EnrolmentCode, Idempotency, LocalApi, Page, PayloadReceived, PayloadSent, Received,
@@ -226,6 +227,12 @@ impl CitizenApi for Office {
 /// No department's system, gateway or reader calls here.
 fn nobody<T>() -> Result<T, Problem> {
     Err(Problem::new("not-found", "only citizens are served"))
+}
+
+impl BundleApi for Office {
+    async fn bundle(&self, _: Digest) -> Result<Bytes, Problem> {
+        nobody()
+    }
 }
 
 impl OperatingApi for Office {
