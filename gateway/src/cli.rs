@@ -13,6 +13,8 @@ mod operator;
 mod request;
 mod serve;
 mod service;
+mod text;
+mod verify;
 
 use std::io::{self, Write as _};
 use std::path::PathBuf;
@@ -69,6 +71,9 @@ enum Command {
     /// Play the main job on 2,000 sample citizens of four departments, and audit what it left.
     #[command(after_help = "Example: proofgate demo --dir ./network --exit --json > facts.json")]
     Demo(demo::Arguments),
+    /// Verify a filed answer offline, against a genesis file and nothing else.
+    #[command(after_help = "Example: proofgate verify answer.json --genesis genesis.json")]
+    Verify(verify::Arguments),
     /// Re-verify a chain folder against a genesis file, offline, trusting nothing else.
     #[command(
         after_help = "Example: proofgate audit --genesis genesis.json --chain ./network/chain \
@@ -132,6 +137,7 @@ pub fn main() -> ExitCode {
         Command::Service(step) => operate(service::run(&folder(), step)),
         Command::Request(arguments) => operate(request::run(&folder(), arguments)),
         Command::EnrolmentCode(arguments) => operate(enrolment::run(&folder(), arguments)),
+        Command::Verify(arguments) => verify::run(&folder(), &arguments),
         Command::Audit { genesis, chain, checkpoint, json } => {
             audit::run(&genesis, &chain, &checkpoint, json).map_err(failed)
         }

@@ -20,6 +20,7 @@ use thiserror::Error;
 
 use super::exit::Exit;
 use super::say;
+use super::text::plain;
 use crate::department::asking::Offer;
 use crate::document::request::Nonce;
 use crate::http::BaseUrl;
@@ -246,7 +247,7 @@ pub(super) fn run(arguments: Arguments) -> ExitCode {
     match runtime.block_on(step(&arguments.wallet, arguments.step)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("proofgate: {}", show::plain(&error.to_string()));
+            eprintln!("proofgate: {}", plain(&error.to_string()));
             error.exit().into()
         }
     }
@@ -284,7 +285,7 @@ async fn step(folder: &Path, step: Step) -> Result<(), StepError> {
             } else {
                 format!("{issuer} put the key into: {}", datasets.join(", "))
             };
-            say(show::plain(&text));
+            say(plain(&text));
             Ok(())
         }
         Step::List { places, json } => list(&mut wallet, places, json).await,
@@ -470,7 +471,7 @@ fn is_yes(answer: &str) -> bool {
 
 fn said(request: &Digest, progress: &Progress) {
     let entry = progress.entry.map_or_else(String::new, |entry| format!(", chain entry {entry}"));
-    say(show::plain(&format!("request {request}: {}{entry}", progress.state)));
+    say(plain(&format!("request {request}: {}{entry}", progress.state)));
 }
 
 fn code(text: &str) -> Result<Nonce, crate::document::request::ParseNonceError> {

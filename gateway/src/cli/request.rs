@@ -1,7 +1,7 @@
 //! `proofgate request`
 
-use std::io::Read as _;
-use std::path::PathBuf;
+use std::io::{Read as _, Write as _};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ::circuits::encoding::Date;
@@ -56,6 +56,14 @@ enum Step {
     /// Print the signed offer of a pseudonymous question, for the citizen's wallet.
     #[command(after_help = "Example: proofgate --dir welfare request offer DIGEST > offer.json")]
     Offer {
+        /// Digest of the request.
+        request: Digest,
+    },
+    /// Print the bundle of a verified answer, for the file: anybody can verify it later, offline.
+    ///
+    /// That of a question about a named citizen says what is true of them: it is not to be given on.
+    #[command(after_help = "Example: proofgate --dir welfare request bundle DIGEST > answer.json")]
+    Bundle {
         /// Digest of the request.
         request: Digest,
     },
@@ -139,6 +147,11 @@ async fn act(
         Step::Offer { request } => {
             say(format_args!("{:#}", operator.client.offer(&request).await?));
             Ok(())
+        }
+        Step::Bundle { request } => {
+            let bundle = operator.client.bundle(&request).await?.to_vec();
+            let place = Path::new("standard output");
+            std::io::stdout().write_all(&bundle).map_err(Failure::writing(place))
         }
         Step::Received => {
             let received = operator.client.received().await?;
