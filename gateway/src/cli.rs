@@ -10,6 +10,7 @@ pub mod exit;
 mod failure;
 mod init;
 mod operator;
+mod payload;
 mod request;
 mod serve;
 mod service;
@@ -65,6 +66,8 @@ enum Command {
     Service(service::Step),
     /// Ask other departments, and see what became of it.
     Request(request::Arguments),
+    /// Send documents under an answered question, and receive them.
+    Payload(payload::Arguments),
     /// Make the one-time code with which a citizen enrols a consent key; for registrars.
     #[command(after_help = "Example: proofgate --dir registry enrolment-code < subject.txt")]
     EnrolmentCode(enrolment::Arguments),
@@ -136,6 +139,7 @@ pub fn main() -> ExitCode {
         Command::Approve(arguments) => operate(approve::run(&folder(), arguments)),
         Command::Service(step) => operate(service::run(&folder(), step)),
         Command::Request(arguments) => operate(request::run(&folder(), arguments)),
+        Command::Payload(arguments) => operate(payload::run(&folder(), arguments)),
         Command::EnrolmentCode(arguments) => operate(enrolment::run(&folder(), arguments)),
         Command::Verify(arguments) => verify::run(&folder(), &arguments),
         Command::Audit { genesis, chain, checkpoint, json } => {

@@ -81,6 +81,8 @@ pub struct TlsConfig {
 pub struct LimitsConfig {
     /// Most connections at once.
     pub connections: Option<usize>,
+    /// Most connections at once from one client's address.
+    pub connections_per_address: Option<usize>,
     /// Most requests at once on each surface.
     pub requests: Option<usize>,
     /// Longest body of a document, in bytes.
@@ -256,6 +258,7 @@ impl LimitsConfig {
     fn check(&self) -> Result<(), ConfigFault> {
         let counts = [
             ("connections", self.connections),
+            ("connections_per_address", self.connections_per_address),
             ("requests", self.requests),
             ("body_bytes", self.body_bytes),
         ];

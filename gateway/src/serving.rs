@@ -6,6 +6,7 @@
 mod error;
 mod ledger;
 
+use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +16,7 @@ use chain::time::SystemClock;
 use getrandom::SysRng;
 use rand_core::UnwrapErr;
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 
 use crate::config::{Config, LimitsConfig};
 use crate::department::{Department, Shared};
@@ -24,7 +25,11 @@ use crate::folder::{DepartmentFolder, Folder, Lock, ProvingKeyError, Secrets};
 use crate::hosting::{Gateway, HttpPeers, Tenant, WorkerOptions};
 use crate::http::client::PeerClient;
 use crate::http::local::token_digest;
-use crate::http::{BaseUrl, ClientLimits, Limits};
+use crate::http::metrics::serve_metrics;
+use crate::http::server::Listening;
+use crate::http::tls::{ServerTls, Trust};
+use crate::http::{self, BaseUrl, ClientLimits, Limits};
+use crate::measure::Exporter;
 use crate::payload::PayloadStore;
 use crate::prover::Prover;
 use crate::proving_keys::ProvingKeys;
@@ -44,6 +49,8 @@ pub struct Serving {
     keys: JoinHandle<Result<(), ProvingKeyError>>,
     listener: TcpListener,
     address: SocketAddr,
+    tls: Option<ServerTls>,
+    metrics: Option<(TcpListener, Exporter)>,
     // The last to be dropped: nobody else may open what is being closed.
     lock: Lock,
 }
@@ -69,14 +76,18 @@ impl Serving {
         if config.production {
             return Err(ServeError::DevelopmentKeys);
         }
+        let tls = config.tls.as_ref();
+        let tls = tls.map(|it| http::tls::server(&it.certificate, &it.key)).transpose()?;
+        let trust = Trust::with_roots(&config.authorities)?;
         let listener = listen(config.listen)?;
         let address = listener.local_addr().map_err(ServeError::listening(config.listen))?;
+        let metrics = config.metrics.map(measured).transpose()?;
         let (loading, proving_keys) = ProvingKeys::loading();
         let keys = tokio::task::spawn_blocking({
             let folder = folder.clone();
             move || folder.development_keys().map(|keys| loading.done(Arc::new(keys)))
         });
-        let ledger = ledger::open(folder, &config, &genesis).await?;
+        let ledger = ledger::open(folder, &config, &genesis, &trust).await?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let provers = if config.prover.threads == 0 { cores } else { config.prover.threads };
         let shared = Shared {
@@ -87,12 +98,12 @@ impl Serving {
             clock: Arc::new(SystemClock),
             strictness: Strictness { production: config.production },
         };
-        let client = PeerClient::new(ClientLimits::default());
+        let client = PeerClient::new(ClientLimits::default()).trusting(trust);
         let mut tenants = Vec::new();
         for ((id, home), secrets) in config.departments.iter().zip(&homes).zip(secrets) {
             tenants.push(tenant(*id, home, secrets, &shared, &client)?);
         }
-        Ok(Self { config, shared, tenants, keys, listener, address, lock })
+        Ok(Self { config, shared, tenants, keys, listener, address, tls, metrics, lock })
     }
 
     /// Where it listens.
@@ -129,34 +140,44 @@ impl Serving {
     /// [`ServeError`] if a department cannot be hosted.
     pub async fn run(
         self,
-        serving: impl FnOnce(&BaseUrl),
+        serving: impl FnOnce(&BaseUrl, Option<&ServerTls>),
         shutdown: impl Future<Output = ()> + Send,
     ) -> Result<Ended, ServeError> {
-        let Self { config, shared, tenants, keys, listener, address, lock } = self;
+        let Self { config, shared, tenants, keys, listener, address, tls, metrics, lock } = self;
         let (gateway, worker) = Gateway::new(&shared, tenants, WorkerOptions::default())?;
-        let base = local_base(address);
-        let listening = tokio::net::TcpListener::from_std(listener);
-        let listening = listening.map_err(ServeError::listening(address))?;
-        let (stop, _) = watch::channel(false);
+        let gateway = Arc::new(gateway);
+        let base = local_base(address, tls.is_some());
         let limits = limits(&config.limits);
-        let served = tokio::spawn(crate::http::serve(
-            listening,
-            Arc::new(gateway),
-            limits,
-            stopped(stop.subscribe()),
-        ));
-        let worked = tokio::spawn(worker.run(stopped(stop.subscribe())));
+        let (stop, _) = watch::channel(false);
+        let mut tasks = JoinSet::new();
+        let listening = listens(listener, tls.clone()).map_err(ServeError::listening(address))?;
+        let served =
+            http::serve(listening, Arc::clone(&gateway), limits.clone(), stopped(stop.subscribe()));
+        tasks.spawn(async move { served.await.cut });
+        let worked = worker.run(stopped(stop.subscribe()));
+        tasks.spawn(async move { worked.await.cut });
+        if let Some((listener, exporter)) = metrics {
+            let address = listener.local_addr().unwrap_or(address);
+            let listening = listens(listener, None).map_err(ServeError::listening(address))?;
+            let told =
+                serve_metrics(listening, exporter, gateway, limits, stopped(stop.subscribe()));
+            tasks.spawn(async move { told.await.cut });
+        } else {
+            drop(gateway);
+        }
         lock.listening(base.to_string())?;
-        serving(&base);
+        serving(&base, tls.as_ref());
         let unusable = tokio::select! {
             () = shutdown => None,
             error = unusable(keys) => Some(error),
         };
         stop.send_replace(true);
-        let served = served.await.expect("the server does not panic");
-        let worked = worked.await.expect("the worker does not panic");
+        let mut cut = 0;
+        while let Some(ended) = tasks.join_next().await {
+            cut += ended.expect("neither server nor worker panics");
+        }
         drop((shared, lock)); // in this order: nobody may open what is still being closed
-        unusable.map_or(Ok(Ended { cut: served.cut + worked.cut }), |error| Err(error.into()))
+        unusable.map_or(Ok(Ended { cut }), |error| Err(error.into()))
     }
 }
 
@@ -192,8 +213,21 @@ fn listen(address: SocketAddr) -> Result<TcpListener, ServeError> {
     Ok(listener)
 }
 
+fn listens(listener: TcpListener, tls: Option<ServerTls>) -> io::Result<Listening> {
+    let listener = tokio::net::TcpListener::from_std(listener)?;
+    Ok(match tls {
+        Some(tls) => Listening::secure(listener, tls),
+        None => listener.into(),
+    })
+}
+
+/// Where measurements are told, and what collects them.
+fn measured(address: SocketAddr) -> Result<(TcpListener, Exporter), ServeError> {
+    Ok((listen(address)?, Exporter::begin()?))
+}
+
 /// Where commands on this machine reach a gateway that listens there.
-fn local_base(address: SocketAddr) -> BaseUrl {
+fn local_base(address: SocketAddr, tls: bool) -> BaseUrl {
     let reached = match address {
         SocketAddr::V4(v4) if v4.ip().is_unspecified() => {
             SocketAddr::from(([127, 0, 0, 1], v4.port()))
@@ -203,7 +237,8 @@ fn local_base(address: SocketAddr) -> BaseUrl {
         }
         address => address,
     };
-    format!("http://{reached}").parse().expect("an address and a port make a URL")
+    let scheme = if tls { "https" } else { "http" };
+    format!("{scheme}://{reached}").parse().expect("an address and a port make a URL")
 }
 
 /// The limits of a configuration.
@@ -212,6 +247,9 @@ fn limits(config: &LimitsConfig) -> Limits {
     let seconds = |set: Option<u64>, default| set.map_or(default, Duration::from_secs);
     Limits {
         connections: config.connections.unwrap_or(default.connections),
+        connections_per_address: config
+            .connections_per_address
+            .unwrap_or(default.connections_per_address),
         requests: config.requests.unwrap_or(default.requests),
         body_bytes: config.body_bytes.unwrap_or(default.body_bytes),
         header_time: seconds(config.header_seconds, default.header_time),

@@ -141,7 +141,7 @@ impl From<ServeError> for Failure {
             ServeError::Genesis(error) => error.into(),
             ServeError::Key(error) => error.into(),
             ServeError::ProvingKey(error) => error.into(),
-            ServeError::DevelopmentKeys => Self::new(Exit::Config, error),
+            ServeError::DevelopmentKeys | ServeError::Tls(_) => Self::new(Exit::Config, error),
             ServeError::Listen { .. } => Self::new(Exit::OsErr, error),
             error => Self::new(Exit::DataErr, error),
         }

@@ -11,6 +11,7 @@ use super::failure::Failure;
 use crate::config::Config;
 use crate::folder::{Folder, Holder};
 use crate::http::local_client::LocalClient;
+use crate::http::tls::Trust;
 use crate::http::{BaseUrl, ClientLimits};
 use crate::serving::{Ended, ServeError, Serving};
 
@@ -38,18 +39,22 @@ impl Operator {
         let config = folder.config()?;
         let token = folder.department(&hosted(&config, department)?).token()?;
         match folder.holder()? {
-            Some(holder) => Self::at_running(&holder, token),
+            Some(holder) => Self::at_running(&config, &holder, token),
             None => Self::at_opened(folder, config, token).await,
         }
     }
 
-    fn at_running(holder: &Holder, token: Zeroizing<String>) -> Result<Self, Failure> {
+    fn at_running(
+        config: &Config,
+        holder: &Holder,
+        token: Zeroizing<String>,
+    ) -> Result<Self, Failure> {
         let address = holder.address.as_deref().and_then(|address| address.parse().ok());
         let Some(base) = address else {
             let text = "a gateway has this folder and does not serve yet; try again when it does";
             return Err(Failure::new(Exit::TempFail, text));
         };
-        Ok(Self { client: client(base, token), opened: None })
+        Ok(Self { client: client(config, base, token)?, opened: None })
     }
 
     async fn at_opened(
@@ -57,14 +62,14 @@ impl Operator {
         config: Config,
         token: Zeroizing<String>,
     ) -> Result<Self, Failure> {
-        let serving = Serving::open(folder, config).await?;
+        let serving = Serving::open(folder, config.clone()).await?;
         if let Some(department) = serving.awaited().first() {
             return Err(not_admitted(department));
         }
         let (stop, stopped) = oneshot::channel::<()>();
         let (tell, address) = oneshot::channel();
         let running = tokio::spawn(serving.run(
-            move |base| {
+            move |base, _| {
                 // Whoever waited for it is gone, and the command with it.
                 let _: Result<(), BaseUrl> = tell.send(base.clone());
             },
@@ -73,9 +78,10 @@ impl Operator {
             },
         ));
         match address.await {
-            Ok(base) => {
-                Ok(Self { client: client(base, token), opened: Some(Opened { stop, running }) })
-            }
+            Ok(base) => Ok(Self {
+                client: client(&config, base, token)?,
+                opened: Some(Opened { stop, running }),
+            }),
             Err(_) => match running.await {
                 Ok(Err(error)) => Err(error.into()),
                 _ => Err(Failure::new(Exit::Software, "the gateway ended at once")),
@@ -105,8 +111,17 @@ pub(super) fn not_admitted(department: &DepartmentId) -> Failure {
     )
 }
 
-fn client(base: BaseUrl, token: Zeroizing<String>) -> LocalClient {
-    LocalClient::new(base, token, ClientLimits::default())
+/// The way into a gateway on this machine; under TLS, into the one that shows the configured certificate.
+fn client(
+    config: &Config,
+    base: BaseUrl,
+    token: Zeroizing<String>,
+) -> Result<LocalClient, Failure> {
+    let client = LocalClient::new(base, token, ClientLimits::default());
+    Ok(match &config.tls {
+        Some(tls) => client.trusting(Trust::pinned(&tls.certificate).map_err(ServeError::from)?),
+        None => client,
+    })
 }
 
 /// The department that is meant.

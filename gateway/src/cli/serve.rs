@@ -7,6 +7,8 @@ use super::exit::Exit;
 use super::failure::Failure;
 use super::say;
 use crate::folder::Folder;
+use crate::http::BaseUrl;
+use crate::http::tls::ServerTls;
 use crate::log;
 use crate::serving::Serving;
 
@@ -28,9 +30,10 @@ pub(super) async fn run(folder: &Folder) -> Result<(), Failure> {
         () = &mut stop => return Ok(()),
     }
     let network = *serving.shared().genesis.network();
-    let tell = |base: &crate::http::BaseUrl| {
+    let tell = |base: &BaseUrl, tls: Option<&ServerTls>| {
         say(format_args!("serving on {base}"));
         tracing::info!(%base, %network, "serving");
+        tls.map(|tls| tokio::spawn(renew(tls.clone())));
     };
     let ended = serving.run(tell, &mut stop).await?;
     if ended.cut > 0 {
@@ -40,6 +43,22 @@ pub(super) async fn run(folder: &Folder) -> Result<(), Failure> {
         );
     }
     Ok(())
+}
+
+/// Reads the certificate again at each SIGHUP: it lives for less time than the gateway runs.
+async fn renew(tls: ServerTls) {
+    let mut hang_up = match signal(SignalKind::hangup()) {
+        Ok(hang_up) => hang_up,
+        Err(error) => {
+            return tracing::error!(%error, "no SIGHUP: a new certificate needs a restart");
+        }
+    };
+    while hang_up.recv().await.is_some() {
+        match tls.reload() {
+            Ok(()) => tracing::info!("the certificate was read again"),
+            Err(error) => tracing::error!(%error, "the certificate stays what it was"),
+        }
+    }
 }
 
 /// Ctrl-C, or what a service manager sends.

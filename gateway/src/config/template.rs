@@ -51,7 +51,8 @@ listen = "{listen}"
 # format = "text"
 
 # [tls]
-# PEM files: the certificate with those between it and the authority, and its private key (chmod 600).
+# PEM files: the certificate with those between it and the authority, and its private key (chmod 600). At a
+# SIGHUP they are read again.
 # certificate = "tls/certificate.pem"
 # key = "tls/key.pem"
 
@@ -60,8 +61,10 @@ listen = "{listen}"
 # authorities = ["tls/authority.pem"]
 
 [limits]
-# Connections at once, and requests at once on each surface.
+# Connections at once, in all and from one client's address (behind a proxy all clients have the proxy's, so
+# let the proxy share out and set both alike), and requests at once on each surface.
 # connections = 1024
+# connections_per_address = 128
 # requests = 256
 # Longest body of a document, in bytes. Payloads and imports are streams and have no such limit.
 # body_bytes = 1048576

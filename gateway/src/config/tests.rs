@@ -54,6 +54,8 @@ fn every_setting_that_the_template_shows_exists_and_has_the_default_shown() {
     assert_eq!(config.authorities, [Path::new("/gateway/tls/authority.pem")]);
     let limits = crate::http::Limits::default();
     assert_eq!(config.limits.connections, Some(limits.connections));
+    let per_address = config.limits.connections_per_address;
+    assert_eq!(per_address, Some(limits.connections_per_address));
     assert_eq!(config.limits.requests, Some(limits.requests));
     assert_eq!(config.limits.body_bytes, Some(limits.body_bytes));
     assert_eq!(config.limits.header_seconds, Some(limits.header_time.as_secs()));

@@ -15,6 +15,7 @@ use crate::department::{Department, Internal, Shared};
 use crate::document::CircuitDocument;
 use crate::http::public::{Check, Readiness};
 use crate::measure;
+use crate::proving_keys::KeyRing;
 use crate::store::StoreError;
 
 /// Why a gateway is not ready, for its operator.
@@ -83,7 +84,8 @@ impl Readying {
     /// A key is loaded, one that the network approved if it approved any, and there is a place in the
     /// queue.
     async fn can_prove(&self) -> Result<(), Unready> {
-        if self.shared.proving_keys.is_empty() {
+        let keys = self.shared.proving_keys.now().unwrap_or_default();
+        if keys.is_empty() {
             return Err(Unready::NoKey);
         }
         if self.shared.prover.free_places() == 0 {
@@ -92,7 +94,7 @@ impl Readying {
         let chain = self.shared.ledger.snapshot();
         let approved: Vec<_> = chain.state().approved_circuits().map(|(it, _)| *it).collect();
         for document in &approved {
-            if self.is_ours(*document).await? {
+            if self.is_ours(&keys, *document).await? {
                 return Ok(());
             }
         }
@@ -101,14 +103,14 @@ impl Readying {
 
     /// Whether the circuit document of that digest has a key that is loaded here. Found out once: neither
     /// changes.
-    async fn is_ours(&self, document: Digest) -> Result<bool, Unready> {
+    async fn is_ours(&self, keys: &KeyRing, document: Digest) -> Result<bool, Unready> {
         if let Some(found) = self.known().get(&document) {
             return Ok(*found);
         }
         let found = self.shared.ledger.document(document).await.map_err(Internal::from)?;
         let circuit = found.and_then(|it| it.parse::<CircuitDocument>().ok());
         let key = circuit.and_then(|it| it.key().ok()).map(|(id, _)| id);
-        let mut loaded = self.shared.proving_keys.values().map(|it| it.verifying_key().id());
+        let mut loaded = keys.values().map(|it| it.verifying_key().id());
         let ours = key.is_some_and(|key| loaded.any(|it| it == key));
         self.known().insert(document, ours);
         Ok(ours)

@@ -90,9 +90,10 @@ impl Work {
         (Self { exchanges, payloads }, queue)
     }
 
-    /// Exchanges that wait to be moved on.
+    /// Exchanges and payloads that wait to be moved on.
     pub(super) fn queued(&self) -> usize {
-        self.0.max_capacity() - self.0.capacity()
+        let exchanges = self.exchanges.max_capacity() - self.exchanges.capacity();
+        exchanges + self.payloads.max_capacity() - self.payloads.capacity()
     }
 
     /// Leaves an exchange to be moved on. A full queue loses nothing: the next look finds it.

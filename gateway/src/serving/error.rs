@@ -7,7 +7,9 @@ use thiserror::Error;
 
 use crate::folder::{FileError, GenesisFileError, LockError, ProvingKeyError};
 use crate::hosting::HostError;
+use crate::http::tls::TlsError;
 use crate::key_file::KeyFileError;
+use crate::measure::BeginError;
 use crate::payload::PayloadError;
 use crate::store::StoreError;
 
@@ -36,6 +38,12 @@ pub enum ServeError {
          `production = false` in proofgate.toml runs on them"
     )]
     DevelopmentKeys,
+    /// A certificate or its key is not used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The process measures itself already.
+    #[error(transparent)]
+    Measure(#[from] BeginError),
     /// The address cannot be listened on.
     #[error("cannot listen on {address}: {error}; `listen` in proofgate.toml says where")]
     Listen {
