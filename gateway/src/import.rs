@@ -1,20 +1,39 @@
-//! Reading a department's records from a CSV file (RFC 4180) under a schema.
+//! Reading a department's records from a file, as CSV (RFC 4180) or JSON Lines, under a schema.
 //!
-//! A row is accepted or rejected as a whole, with its line, its field and the reason. Nothing is
-//! stored here: whoever stores decides what a rejected row means, and by default it means that
-//! nothing of the file is imported ([`all_or_nothing`]).
+//! A row is accepted or rejected as a whole, with its line, its field and the reason, which never
+//! repeats what stands there: it may be about somebody. Nothing is stored here, and no more than one row
+//! kept: whoever stores decides what a rejected row means, and by default it means that nothing of the
+//! file is imported.
 
+mod comma_separated;
+mod json_lines;
 mod quotes;
 
-use std::collections::HashMap;
-use std::io::Read;
+use std::collections::HashSet;
+use std::io::{self, Read};
 
 use circuits::encoding::{Value, ValueError};
 use circuits::schema::Schema;
-use csv::{ByteRecord, ReaderBuilder};
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use quotes::QuoteParity;
+use crate::subject::ParseSubjectError;
+use comma_separated::CommaSeparated;
+use json_lines::JsonLines;
+
+/// The longest row, in bytes. 1 MiB: 16 strings of 1,024 bytes, however they are escaped, and room.
+pub const MAX_LINE_BYTES: usize = 1024 * 1024;
+
+/// How a file spells its rows.
+#[derive(Clone, Copy, Debug, Default, Hash, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Format {
+    /// Comma-separated values with a header.
+    #[default]
+    Csv,
+    /// One JSON object a line.
+    JsonLines,
+}
 
 /// A row that meets its schema. `Debug` shows its line only: it is somebody's record.
 #[derive(Clone, PartialEq)]
@@ -67,13 +86,37 @@ pub enum RowFault {
         /// What the type expects.
         error: ValueError,
     },
-    /// The primary key was accepted on an earlier line.
-    #[error("{field}: already on line {first}")]
+    /// The line is not one JSON object and nothing else.
+    #[error("not one JSON object on a line of its own: column {column}")]
+    NotAnObject {
+        /// The byte of the line at which that shows, from 1; 0 if only its end shows it.
+        column: usize,
+    },
+    /// An object has a member that is no field of the schema.
+    #[error("member {number}: not a field of the schema")]
+    UnknownMember {
+        /// Which member of the object, from 1.
+        number: usize,
+    },
+    /// An object has a member twice.
+    #[error("{field}: there twice")]
+    RepeatedMember {
+        /// The field's name.
+        field: String,
+    },
+    /// The primary key is nobody's in any network.
+    #[error("{field}: {error}")]
+    Subject {
+        /// The primary key's name.
+        field: String,
+        /// What is expected.
+        error: ParseSubjectError,
+    },
+    /// The primary key is that of an earlier row.
+    #[error("{field}: already on an earlier line")]
     Duplicate {
         /// The primary key's name.
         field: String,
-        /// The line that was accepted.
-        first: u64,
     },
 }
 
@@ -81,11 +124,20 @@ impl RowFault {
     /// The field at fault, if one is.
     pub fn field(&self) -> Option<&str> {
         match self {
-            Self::FieldCount { .. } => None,
-            Self::NotUtf8 { field } | Self::Value { field, .. } | Self::Duplicate { field, .. } => {
-                Some(field)
-            }
+            Self::FieldCount { .. } | Self::NotAnObject { .. } | Self::UnknownMember { .. } => None,
+            Self::NotUtf8 { field }
+            | Self::Value { field, .. }
+            | Self::RepeatedMember { field }
+            | Self::Subject { field, .. }
+            | Self::Duplicate { field } => Some(field),
         }
+    }
+
+    /// What is wrong, without the field's name.
+    pub fn reason(&self) -> String {
+        let text = self.to_string();
+        let named = self.field().and_then(|field| text.strip_prefix(field)?.strip_prefix(": "));
+        named.unwrap_or(&text).to_owned()
     }
 }
 
@@ -93,11 +145,12 @@ impl RowFault {
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum FileError {
-    /// The header names a field that the schema does not have.
-    #[error("line 1: unknown field {name:?}; the schema {schema} has {expected}")]
+    /// The header names a field that the schema does not have. Without a header, that is somebody's
+    /// value, and so not repeated.
+    #[error("line 1, column {column}: no field of this name; the schema {schema} has {expected}")]
     UnknownField {
-        /// The name in the header.
-        name: String,
+        /// Which column, from 1.
+        column: usize,
         /// The schema's name.
         schema: String,
         /// The schema's fields.
@@ -106,7 +159,7 @@ pub enum FileError {
     /// The header names a field twice.
     #[error("line 1: field {name:?} stands twice")]
     RepeatedField {
-        /// The name in the header.
+        /// The field's name.
         name: String,
     },
     /// The header lacks a field.
@@ -121,91 +174,76 @@ pub enum FileError {
     /// A quotation mark is never closed.
     #[error("a quoted field is never closed; it may have swallowed the rest of the file")]
     UnclosedQuote,
+    /// A row is longer than any row of a schema can be.
+    #[error(
+        "line {line}: longer than {MAX_LINE_BYTES} bytes; a quotation mark or the line's end may be missing"
+    )]
+    LineTooLong {
+        /// The line on which it begins, from 1.
+        line: u64,
+    },
     /// The file could not be read.
     #[error("cannot read the file: {0}")]
-    Read(#[from] csv::Error),
+    Read(io::Error),
+}
+
+impl FileError {
+    /// A stable name of what is wrong.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::UnknownField { .. }
+            | Self::RepeatedField { .. }
+            | Self::MissingField { .. }
+            | Self::HeaderNotUtf8 => "import-header",
+            Self::UnclosedQuote => "import-quote",
+            Self::LineTooLong { .. } => "import-line-too-long",
+            Self::Read(_) => "body-unread",
+        }
+    }
 }
 
 /// The rows of one file. Stops for good after the first [`FileError`].
+///
+/// Two rows about one subject are both accepted: finding them is for whoever keeps them.
 #[derive(Debug)]
 pub struct Rows<'s, R> {
     schema: &'s Schema,
-    reader: csv::Reader<QuoteParity<R>>,
-    /// Position in the schema of each column of the file.
-    columns: Vec<usize>,
-    /// Primary keys accepted so far, with their lines.
-    seen: HashMap<Vec<u8>, u64>,
-    raw: ByteRecord,
+    source: Source<R>,
     done: bool,
 }
 
+#[derive(Debug)]
+enum Source<R> {
+    Csv(CommaSeparated<R>),
+    JsonLines(JsonLines<R>),
+}
+
 impl<'s, R: Read> Rows<'s, R> {
-    /// Reads the header, which must name exactly the schema's fields, in any order.
+    /// Begins a file; a CSV file's header must name exactly the schema's fields, in any order.
     ///
     /// # Errors
     /// [`FileError`] if it does not, or if the file cannot be read.
-    pub fn new(schema: &'s Schema, input: R) -> Result<Self, FileError> {
-        let mut reader = ReaderBuilder::new()
-            .has_headers(true)
-            .flexible(true)
-            .from_reader(QuoteParity::new(input));
-        let header = reader.byte_headers()?.clone();
-        let mut columns = Vec::with_capacity(header.len());
-        for name in header.iter() {
-            let name = std::str::from_utf8(name).map_err(|_| FileError::HeaderNotUtf8)?;
-            let name = name.trim_matches(' ');
-            let position = schema.field(name).map(|(position, _)| position).ok_or_else(|| {
-                FileError::UnknownField {
-                    name: name.to_owned(),
-                    schema: schema.name().to_owned(),
-                    expected: names(schema),
-                }
-            })?;
-            if columns.contains(&position) {
-                return Err(FileError::RepeatedField { name: name.to_owned() });
-            }
-            columns.push(position);
-        }
-        if let Some(missing) = (0..schema.fields().len()).find(|field| !columns.contains(field)) {
-            let name = schema.fields()[missing].name().to_owned();
-            return Err(FileError::MissingField { name });
-        }
-        Ok(Self {
-            schema,
-            reader,
-            columns,
-            seen: HashMap::new(),
-            raw: ByteRecord::new(),
-            done: false,
-        })
+    pub fn new(schema: &'s Schema, format: Format, input: R) -> Result<Self, FileError> {
+        let source = match format {
+            Format::Csv => Source::Csv(CommaSeparated::new(schema, input)?),
+            Format::JsonLines => Source::JsonLines(JsonLines::new(input)),
+        };
+        Ok(Self { schema, source, done: false })
     }
 
     /// Bytes read so far, for a progress bar.
     pub fn position(&self) -> u64 {
-        self.reader.position().byte()
+        match &self.source {
+            Source::Csv(rows) => rows.position(),
+            Source::JsonLines(rows) => rows.position(),
+        }
     }
 
-    fn row(&mut self, line: u64) -> Result<Row, RowFault> {
-        if self.raw.len() != self.columns.len() {
-            return Err(RowFault::FieldCount { expected: self.columns.len(), got: self.raw.len() });
+    fn values(&self) -> Result<Vec<Value>, RowFault> {
+        match &self.source {
+            Source::Csv(rows) => rows.values(self.schema),
+            Source::JsonLines(rows) => rows.values(self.schema),
         }
-        let fields = self.schema.fields();
-        let mut values = vec![Value::Absent; fields.len()];
-        for (bytes, &position) in self.raw.iter().zip(&self.columns) {
-            let field = &fields[position];
-            let name = || field.name().to_owned();
-            let text =
-                std::str::from_utf8(bytes).map_err(|_| RowFault::NotUtf8 { field: name() })?;
-            values[position] =
-                field.parse_text(text).map_err(|error| RowFault::Value { field: name(), error })?;
-        }
-        // The parsed key, not its spelling: trailing spaces do not make another citizen.
-        let key = circuits::field::to_be_bytes(values[0].element()).to_vec();
-        if let Some(&first) = self.seen.get(&key) {
-            return Err(RowFault::Duplicate { field: fields[0].name().to_owned(), first });
-        }
-        self.seen.insert(key, line);
-        Ok(Row { line, values })
     }
 }
 
@@ -216,25 +254,25 @@ impl<R: Read> Iterator for Rows<'_, R> {
         if self.done {
             return None;
         }
-        match self.reader.read_byte_record(&mut self.raw) {
-            Ok(true) => {
-                let line = self.raw.position().map_or(0, csv::Position::line);
-                Some(Ok(self.row(line).map_err(|fault| Rejected { line, fault })))
-            }
-            Ok(false) => {
+        let advanced = match &mut self.source {
+            Source::Csv(rows) => rows.advance(),
+            Source::JsonLines(rows) => rows.advance(),
+        };
+        match advanced {
+            Ok(Some(line)) => Some(Ok(match self.values() {
+                Ok(values) => Ok(Row { line, values }),
+                Err(fault) => Err(Rejected { line, fault }),
+            })),
+            Ok(None) => {
                 self.done = true;
-                self.reader.get_ref().is_open().then_some(Err(FileError::UnclosedQuote))
+                None
             }
             Err(error) => {
                 self.done = true;
-                Some(Err(error.into()))
+                Some(Err(error))
             }
         }
     }
-}
-
-fn names(schema: &Schema) -> String {
-    schema.fields().iter().map(|field| field.name()).collect::<Vec<_>>().join(", ")
 }
 
 /// Why a file is not imported at all.
@@ -254,7 +292,7 @@ pub enum ImportError {
     },
 }
 
-/// Every row of the file, or nothing.
+/// Every row of a CSV file that fits into memory, or nothing.
 ///
 /// `progress` is told the bytes read so far after each row.
 ///
@@ -265,11 +303,19 @@ pub fn all_or_nothing<R: Read>(
     input: R,
     mut progress: impl FnMut(u64),
 ) -> Result<Vec<Row>, ImportError> {
-    let mut rows = Rows::new(schema, input)?;
+    let mut rows = Rows::new(schema, Format::Csv, input)?;
     let (mut accepted, mut rejected) = (Vec::new(), Vec::new());
+    // The parsed key, not its spelling: trailing spaces do not make another citizen.
+    let mut seen = HashSet::new();
     while let Some(row) = rows.next() {
         match row? {
-            Ok(row) => accepted.push(row),
+            Ok(row) if seen.insert(circuits::field::to_be_bytes(row.values[0].element())) => {
+                accepted.push(row);
+            }
+            Ok(Row { line, .. }) => {
+                let field = schema.fields()[0].name().to_owned();
+                rejected.push(Rejected { line, fault: RowFault::Duplicate { field } });
+            }
             Err(fault) => rejected.push(fault),
         }
         progress(rows.position());

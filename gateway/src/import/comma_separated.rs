@@ -1,0 +1,93 @@
+//! CSV (RFC 4180): a header that names the schema's fields, in any order, then one record a row.
+
+use std::io::Read;
+
+use circuits::encoding::Value;
+use circuits::schema::Schema;
+use csv::{ByteRecord, ReaderBuilder};
+
+use super::quotes::{QuoteGuard, TooLong};
+use super::{FileError, RowFault};
+
+#[derive(Debug)]
+pub(super) struct CommaSeparated<R> {
+    reader: csv::Reader<QuoteGuard<R>>,
+    /// Position in the schema of each column of the file.
+    columns: Vec<usize>,
+    raw: ByteRecord,
+}
+
+impl<R: Read> CommaSeparated<R> {
+    /// Reads the header.
+    pub(super) fn new(schema: &Schema, input: R) -> Result<Self, FileError> {
+        let mut reader = ReaderBuilder::new()
+            .has_headers(true)
+            .flexible(true)
+            .from_reader(QuoteGuard::new(input));
+        let header = reader.byte_headers().map_err(unread)?.clone();
+        let mut columns = Vec::with_capacity(header.len());
+        for (number, name) in (1..).zip(header.iter()) {
+            let name = std::str::from_utf8(name).map_err(|_| FileError::HeaderNotUtf8)?;
+            let found = schema.field(name.trim_matches(' '));
+            let (position, field) = found.ok_or_else(|| FileError::UnknownField {
+                column: number,
+                schema: schema.name().to_owned(),
+                expected: names(schema),
+            })?;
+            if columns.contains(&position) {
+                return Err(FileError::RepeatedField { name: field.name().to_owned() });
+            }
+            columns.push(position);
+        }
+        if let Some(missing) = (0..schema.fields().len()).find(|field| !columns.contains(field)) {
+            let name = schema.fields()[missing].name().to_owned();
+            return Err(FileError::MissingField { name });
+        }
+        Ok(Self { reader, columns, raw: ByteRecord::new() })
+    }
+
+    /// The next record's line; none at the end.
+    pub(super) fn advance(&mut self) -> Result<Option<u64>, FileError> {
+        if self.reader.read_byte_record(&mut self.raw).map_err(unread)? {
+            return Ok(Some(self.raw.position().map_or(0, csv::Position::line)));
+        }
+        if self.reader.get_ref().is_open() { Err(FileError::UnclosedQuote) } else { Ok(None) }
+    }
+
+    /// The values of the record.
+    pub(super) fn values(&self, schema: &Schema) -> Result<Vec<Value>, RowFault> {
+        if self.raw.len() != self.columns.len() {
+            return Err(RowFault::FieldCount { expected: self.columns.len(), got: self.raw.len() });
+        }
+        let fields = schema.fields();
+        let mut values = vec![Value::Absent; fields.len()];
+        for (bytes, &position) in self.raw.iter().zip(&self.columns) {
+            let field = &fields[position];
+            let name = || field.name().to_owned();
+            let text =
+                std::str::from_utf8(bytes).map_err(|_| RowFault::NotUtf8 { field: name() })?;
+            values[position] =
+                field.parse_text(text).map_err(|error| RowFault::Value { field: name(), error })?;
+        }
+        Ok(values)
+    }
+
+    pub(super) fn position(&self) -> u64 {
+        self.reader.position().byte()
+    }
+}
+
+fn names(schema: &Schema) -> String {
+    schema.fields().iter().map(|field| field.name()).collect::<Vec<_>>().join(", ")
+}
+
+fn unread(error: csv::Error) -> FileError {
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => match error.get_ref().and_then(|it| it.downcast_ref()) {
+            Some(TooLong { line }) => FileError::LineTooLong { line: *line },
+            None => FileError::Read(error),
+        },
+        // A reader of bytes that may differ in length has no other errors.
+        kind => FileError::Read(std::io::Error::other(format!("{kind:?}"))),
+    }
+}
