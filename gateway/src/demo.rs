@@ -104,6 +104,9 @@ pub enum DemoError {
     /// A department cannot be hosted.
     #[error(transparent)]
     Host(#[from] crate::hosting::HostError),
+    /// Records are not imported.
+    #[error(transparent)]
+    Import(#[from] crate::department::importing::ImportError),
     /// Something was not published.
     #[error(transparent)]
     Publish(#[from] PublishError),

@@ -9,6 +9,7 @@ pub mod answering;
 pub mod asking;
 pub mod citizen;
 pub mod enrolment;
+pub mod importing;
 pub mod payloads;
 pub mod peer;
 pub mod publishing;
@@ -160,6 +161,8 @@ pub struct Department {
     rng: Mutex<Box<dyn CryptoRng + Send>>,
     /// Held while records, budgets or an exchange change: read, decide and write are one step.
     changing: tokio::sync::Mutex<()>,
+    /// The imports under way.
+    importing: Arc<importing::Importing>,
     /// Told of every change of a question that this department asked.
     asked_changed: tokio::sync::watch::Sender<()>,
 }
@@ -222,7 +225,8 @@ impl Department {
         let changing = tokio::sync::Mutex::new(());
         let payloads = payloads::Payloads::new(payloads);
         let (rng, asked_changed) = (Mutex::new(rng), tokio::sync::watch::Sender::new(()));
-        Self { id, keys, store, payloads, shared, rng, changing, asked_changed }
+        let importing = Arc::default();
+        Self { id, keys, store, payloads, shared, rng, changing, importing, asked_changed }
     }
 
     /// Its id.
@@ -312,8 +316,9 @@ impl Department {
     /// # Errors
     /// [`Internal`] of the first that our own side cannot move; the others can be moved all the same.
     pub async fn resume_exchanges(&self, peers: &impl Peers) -> Result<(), Internal> {
+        let mut outcome = self.clear_imports().await;
         // A root may have been stored and not published.
-        let mut outcome = self.publish_roots().await;
+        outcome = outcome.and(self.publish_roots().await);
         for digest in self.unsent_digests()? {
             outcome = outcome.and(self.pursue(&digest, peers).await);
         }

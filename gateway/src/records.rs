@@ -1,17 +1,27 @@
 //! A department's datasets: records, their commitments, and the tree whose root is published.
 //!
-//! A change is one batch: the records, the tree nodes above them and the new root become durable
-//! together or not at all. A record that an import does not change is not written, and keeps its
-//! commitment.
+//! Records and tree tiles have versions, each of a *generation*, and one number a dataset says which
+//! generation is read. An import of any length writes a generation that nobody reads yet, and then
+//! changes that number in one small commit ([`Staging`]): whoever looks sees the old records under the
+//! old root or the new ones under the new root, and nothing in between, also after a kill at any moment.
+//! A record that an import does not change is not written, and keeps its commitment. A single record's
+//! consent key is changed in place, in one commit too.
 
-use std::collections::BTreeMap;
+mod clearing;
+mod cores;
+mod places;
+mod staging;
+
+pub use staging::Staging;
+
+use std::collections::BTreeSet;
 
 use circuits::Fr;
 use circuits::encoding::{Value, ValueError};
 use circuits::poseidon::digest_element;
 use circuits::record::{self, NO_CONSENT_KEY, Opening};
 use circuits::schema::Schema;
-use circuits::tree::{self, Leaf, Path};
+use circuits::tree::{self, LEVELS, Leaf, Path, Position};
 use crypto::{Digest, canonical};
 use rand_core::CryptoRng;
 use serde::{Deserialize, Serialize};
@@ -20,7 +30,8 @@ use zeroize::Zeroizing;
 
 use crate::document::answer::ElementHex;
 use crate::document::key_card::ConsentKey;
-use crate::import::Row;
+use crate::import::{Rejected, Row};
+use crate::store::versions::Place;
 use crate::store::{Batch, Store, StoreError, Table};
 use crate::subject::{ParseSubjectError, Subject};
 
@@ -44,20 +55,18 @@ pub enum RecordsError {
         /// Digest of the schema at hand.
         got: Digest,
     },
-    /// A row's first field is not a subject identifier.
-    #[error("line {line}: {error}")]
-    Subject {
-        /// The row's line.
-        line: u64,
-        /// What was expected.
-        error: ParseSubjectError,
-    },
+    /// A row cannot be a record of this dataset, or is the second about its subject.
+    #[error(transparent)]
+    Row(Rejected),
     /// The tree has no room for more records.
     #[error("dataset {0:?} is full: a tree has room for 2^32 records")]
     Full(String),
     /// A stored value is not one of its field: the store holds another schema's records.
     #[error("a stored record does not fit its schema: {0}")]
     Stored(#[from] ValueError),
+    /// A record that the store refers to is not there: it was changed from outside.
+    #[error("dataset {0:?}: a record is missing in the store")]
+    Missing(String),
 }
 
 /// What a change of a dataset did.
@@ -80,8 +89,30 @@ pub struct Changed {
 struct DatasetRow {
     name: String,
     schema: Schema,
-    /// Indexes given out so far. An index is never given out twice.
-    next_index: u64,
+}
+
+/// How far a dataset is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct State {
+    /// Records, and so the next index. An index is never given out twice.
+    records: u64,
+    /// The generation that is read.
+    generation: u64,
+    /// The last generation that was given to an import. None is given out twice.
+    given: u64,
+    /// An import that was begun and not applied: what it wrote counts for nothing and is to be removed.
+    staging: Option<Mark>,
+    /// An import that was applied: the versions that it replaced are to be removed.
+    collecting: Option<Mark>,
+}
+
+/// What an import wrote.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Mark {
+    /// Its generation.
+    generation: u64,
+    /// Records before it: indices from here on are its own.
+    base: u64,
 }
 
 /// A record as stored.
@@ -121,6 +152,7 @@ impl std::fmt::Debug for Record {
 pub struct Dataset {
     row: DatasetRow,
     schema_digest: Digest,
+    state: State,
 }
 
 impl Dataset {
@@ -139,9 +171,14 @@ impl Dataset {
         &self.schema_digest
     }
 
+    /// Its records, when it was looked up.
+    pub fn len(&self) -> u64 {
+        self.state.records
+    }
+
     /// Whether no record was ever added.
     pub fn is_empty(&self) -> bool {
-        self.row.next_index == 0
+        self.len() == 0
     }
 
     /// `F(schema digest)`
@@ -149,20 +186,23 @@ impl Dataset {
         digest_element(self.schema_digest.as_bytes())
     }
 
-    fn tree(&self) -> Digest {
+    /// What its records and tiles are stored under.
+    fn series(&self) -> Digest {
         Digest::labelled("proofgate/v1/store/tree", &[self.row.name.as_bytes()])
     }
 
-    fn key(&self, subject: Subject) -> Vec<u8> {
-        record_key(&self.row.name, subject)
+    /// Where a subject's index is.
+    fn subject_key(&self, subject: Subject) -> Vec<u8> {
+        let mut key = self.row.name.as_bytes().to_vec();
+        key.push(0); // no dataset's name holds it, so no two pairs meet
+        key.extend(subject.as_integer().to_be_bytes());
+        key
     }
-}
 
-fn record_key(dataset: &str, subject: Subject) -> Vec<u8> {
-    let mut key = dataset.as_bytes().to_vec();
-    key.push(0); // no dataset's name holds it, so no two pairs meet
-    key.extend(subject.as_integer().to_be_bytes());
-    key
+    /// Where a record is.
+    fn place(&self, index: u32) -> Place {
+        Place::row(Table::Records, &self.series(), index)
+    }
 }
 
 /// SHA-256 of a schema's canonical form.
@@ -191,7 +231,23 @@ impl<'s> Records<'s> {
             .store
             .get(Table::Datasets, name.as_bytes())?
             .ok_or_else(|| RecordsError::UnknownDataset(name.to_owned()))?;
-        Ok(Dataset { schema_digest: schema_digest(&row.schema), row })
+        let state = self.state(name)?;
+        Ok(Dataset { schema_digest: schema_digest(&row.schema), row, state })
+    }
+
+    /// All datasets, by name.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub fn datasets(&self) -> Result<Vec<Dataset>, RecordsError> {
+        let rows: Result<Vec<DatasetRow>, _> = self.store.scan(Table::Datasets).collect();
+        let mut names: Vec<_> = rows?.into_iter().map(|row| row.name).collect();
+        names.sort();
+        names.iter().map(|name| self.dataset(name)).collect()
+    }
+
+    fn state(&self, name: &str) -> Result<State, RecordsError> {
+        Ok(self.store.get(Table::DatasetStates, name.as_bytes())?.unwrap_or_default())
     }
 
     /// The dataset of that name, made if it is not there.
@@ -208,12 +264,11 @@ impl<'s> Records<'s> {
                 got,
             }),
             Err(RecordsError::UnknownDataset(_)) => {
-                let row =
-                    DatasetRow { name: name.to_owned(), schema: schema.clone(), next_index: 0 };
+                let row = DatasetRow { name: name.to_owned(), schema: schema.clone() };
                 let mut batch = Batch::default();
                 batch.put(Table::Datasets, name.as_bytes(), &row);
                 self.store.commit(batch)?;
-                Ok(Dataset { row, schema_digest: got })
+                Ok(Dataset { row, schema_digest: got, state: State::default() })
             }
             Err(error) => Err(error),
         }
@@ -224,7 +279,9 @@ impl<'s> Records<'s> {
     /// # Errors
     /// If the store fails.
     pub fn root(&self, dataset: &Dataset) -> Result<Fr, RecordsError> {
-        Ok(tree::root(&self.store.nodes(dataset.tree()))?)
+        self.settled(dataset, |state| {
+            Ok(tree::root(&self.store.nodes(dataset.series(), state.generation))?)
+        })
     }
 
     /// The record of a subject.
@@ -236,8 +293,8 @@ impl<'s> Records<'s> {
         dataset: &Dataset,
         subject: Subject,
     ) -> Result<Option<Record>, RecordsError> {
-        let row: Option<RecordRow> = self.store.get(Table::Records, &dataset.key(subject))?;
-        row.map(|row| record(dataset, row)).transpose()
+        let row = self.settled(dataset, |state| self.row(dataset, state, subject))?;
+        row.map(|(_, row)| record(dataset, row)).transpose()
     }
 
     /// The path from a record to the dataset's root.
@@ -245,7 +302,62 @@ impl<'s> Records<'s> {
     /// # Errors
     /// If the store fails.
     pub fn path(&self, dataset: &Dataset, record: &Record) -> Result<Path, RecordsError> {
-        Ok(tree::path(&self.store.nodes(dataset.tree()), record.index)?)
+        self.settled(dataset, |state| {
+            Ok(tree::path(&self.store.nodes(dataset.series(), state.generation), record.index)?)
+        })
+    }
+
+    /// What `read` finds in the generation that is read now. An import may be applied at any time, and
+    /// what it replaced be removed; then another look is taken.
+    fn settled<T>(
+        &self,
+        dataset: &Dataset,
+        read: impl Fn(&State) -> Result<T, RecordsError>,
+    ) -> Result<T, RecordsError> {
+        let mut state = self.state(dataset.name())?;
+        loop {
+            let found = read(&state);
+            let now = self.state(dataset.name())?;
+            if now.generation == state.generation {
+                return found;
+            }
+            state = now;
+        }
+    }
+
+    /// The row of a subject and its generation.
+    fn row(
+        &self,
+        dataset: &Dataset,
+        state: &State,
+        subject: Subject,
+    ) -> Result<Option<(u64, RecordRow)>, RecordsError> {
+        let index: Option<u32> = self.store.get(Table::Subjects, &dataset.subject_key(subject))?;
+        // Those from here on are of an import that is not applied.
+        let index = index.filter(|index| u64::from(*index) < state.records);
+        index.map(|index| self.row_at(dataset, index, state.generation)).transpose()
+    }
+
+    /// The newest version up to generation `at` of the row at an index that was given out.
+    fn row_at(
+        &self,
+        dataset: &Dataset,
+        index: u32,
+        at: u64,
+    ) -> Result<(u64, RecordRow), RecordsError> {
+        let row = self.store.version(Table::Records, &dataset.place(index), at)?;
+        row.ok_or_else(|| RecordsError::Missing(dataset.row.name.clone()))
+    }
+
+    /// Begins an import, of which nothing counts before it is applied.
+    ///
+    /// There is one import at a time into a dataset: that is for the caller to see to.
+    ///
+    /// # Errors
+    /// [`RecordsError`]
+    pub fn begin(&self, dataset: &str) -> Result<Staging<'s>, RecordsError> {
+        self.clear(dataset)?;
+        Ok(Staging::new(*self, self.dataset(dataset)?))
     }
 
     /// Adds or updates the records of `rows`, all or none, and says what changed.
@@ -261,58 +373,23 @@ impl<'s> Records<'s> {
         rows: &[Row],
         rng: &mut impl CryptoRng,
     ) -> Result<Changed, RecordsError> {
-        let mut batch = Batch::default();
-        let mut leaves = BTreeMap::new();
-        let (mut added, mut updated, mut unchanged) = (0, 0, 0);
-        let mut next_index = dataset.row.next_index;
-        let fields = dataset.row.schema.fields();
-        for row in rows {
-            let subject = subject(&row.values[0])
-                .map_err(|error| RecordsError::Subject { line: row.line, error })?;
-            let key = dataset.key(subject);
-            let values: Vec<_> =
-                fields.iter().zip(&row.values).map(|(field, value)| field.to_json(value)).collect();
-            let stored: Option<RecordRow> = self.store.get(Table::Records, &key)?;
-            let row = match stored {
-                Some(stored) if stored.values == values => {
-                    unchanged += 1;
-                    continue;
-                }
-                Some(stored) => {
-                    updated += 1;
-                    RecordRow { values, blinding: random_element(rng), ..stored }
-                }
-                None => {
-                    added += 1;
-                    let index = u32::try_from(next_index)
-                        .map_err(|_| RecordsError::Full(dataset.row.name.clone()))?;
-                    next_index += 1;
-                    RecordRow {
-                        subject,
-                        index,
-                        values,
-                        key: None,
-                        pseudonym_key: random_element(rng),
-                        blinding: random_element(rng),
-                    }
-                }
-            };
-            leaves.insert(row.index, leaf(dataset, &row)?);
-            batch.put(Table::Records, &key, &row);
+        let mut staging = self.begin(dataset.name())?;
+        for rows in rows.chunks(Staging::ROWS) {
+            if let Some(rejected) = staging.push(rows, rng)?.into_iter().next() {
+                return Err(RecordsError::Row(rejected));
+            }
         }
-        let (root, nodes_written) = self.grow(dataset, &leaves, &mut batch)?;
-        let row = DatasetRow { next_index, ..dataset.row.clone() };
-        if next_index != dataset.row.next_index {
-            batch.put(Table::Datasets, row.name.as_bytes(), &row);
-        }
-        self.store.commit(batch)?;
-        dataset.row = row;
-        Ok(Changed { added, updated, unchanged, root, nodes_written })
+        staging.grow()?;
+        let changed = staging.apply(&BTreeSet::new(), rng)?;
+        staging.collect()?;
+        *dataset = self.dataset(dataset.name())?;
+        Ok(changed)
     }
 
     /// Puts a citizen's consent key into the record, which gives it a new commitment.
     ///
-    /// Returns the new root, or `None` if there is no record of the subject.
+    /// Returns the new root, or `None` if there is no record of the subject. An import that is under way
+    /// is to be told of the subject when it is [applied](Staging::apply).
     ///
     /// # Errors
     /// [`RecordsError`]; then nothing is changed.
@@ -323,36 +400,27 @@ impl<'s> Records<'s> {
         key: Option<ConsentKey>,
         rng: &mut impl CryptoRng,
     ) -> Result<Option<Fr>, RecordsError> {
-        let Some(row) = self.store.get::<RecordRow>(Table::Records, &dataset.key(subject))? else {
-            return Ok(None);
-        };
+        let state = self.state(dataset.name())?;
+        let Some((generation, row)) = self.row(dataset, &state, subject)? else { return Ok(None) };
         if row.key == key {
             return self.root(dataset).map(Some);
         }
         let row = RecordRow { key, blinding: random_element(rng), ..row };
+        let nodes = self.store.nodes(dataset.series(), state.generation);
+        let changed = (Position::leaf(row.index), leaf(dataset, &row)?.element());
+        let writes = tree::climb(&nodes, vec![changed], TOP)?;
+        let (_, root) = *writes.last().expect("a climb from a leaf ends with the root");
         let mut batch = Batch::default();
-        let leaves = BTreeMap::from([(row.index, leaf(dataset, &row)?)]);
-        batch.put(Table::Records, &dataset.key(subject), &row);
-        let (root, _) = self.grow(dataset, &leaves, &mut batch)?;
+        batch.put_version(Table::Records, &dataset.place(row.index), generation, &row);
+        nodes.put_in_place(&writes, &mut batch)?;
         self.store.commit(batch)?;
         Ok(Some(root))
     }
-
-    /// Adds the tree nodes above `leaves` to the batch.
-    fn grow(
-        &self,
-        dataset: &Dataset,
-        leaves: &BTreeMap<u32, Leaf>,
-        batch: &mut Batch,
-    ) -> Result<(Fr, usize), RecordsError> {
-        let name = dataset.tree();
-        let update = tree::update_many(&self.store.nodes(name), leaves)?;
-        for (position, node) in &update.writes {
-            batch.put_node(&name, *position, *node);
-        }
-        Ok((update.root, update.writes.len()))
-    }
 }
+
+/// The root's level.
+#[expect(clippy::cast_possible_truncation, reason = "a tree has 16 levels")]
+const TOP: u8 = LEVELS as u8;
 
 /// The subject identifier in a record's first field.
 fn subject(value: &Value) -> Result<Subject, ParseSubjectError> {

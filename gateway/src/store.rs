@@ -6,6 +6,15 @@
 //!
 //! sled's `flush()` does not reach the disk on Linux (it calls `sync_file_range`), so every commit
 //! also syncs sled's file. This is the gateway's only module that knows sled.
+//!
+//! After a failure the store takes no further change until it is opened again: what is on the disk is
+//! unknown, and a sync that succeeds after one that failed says nothing about what went before.
+
+pub mod boundary;
+#[cfg(test)]
+pub(crate) mod faults;
+pub(crate) mod tile;
+pub(crate) mod versions;
 
 mod canary;
 
@@ -13,32 +22,37 @@ use std::fs::File;
 use std::io;
 use std::ops::Bound;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
-use circuits::Fr;
-use circuits::tree::{NodeStore, Position};
+use crypto::Secret;
 use crypto::at_rest::{OpenError, SealError, TableKey};
-use crypto::{Digest, Secret};
 use rand_core::CryptoRng;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
+use boundary::{Boundary, Direct, Step};
+use versions::KEY_BYTES;
+
 /// The layout on disk that this software reads and writes.
-const FORMAT_VERSION: u32 = 1;
+const FORMAT_VERSION: u32 = 2;
 /// Key of the format version, the only key of its form.
 const FORMAT_KEY: &[u8] = b"format";
-/// First byte of a tree node's key; tables have the bytes from 0 up.
-const NODE_PREFIX: u8 = 0xff;
+/// First byte of a tree tile's key; tables have the bytes from 0 up.
+const TILE_PREFIX: u8 = 0xff;
+/// Bytes of its file that sled keeps in memory, besides its page table: what one department's working
+/// set needs, however many records it has.
+const CACHE_BYTES: u64 = 64 * 1024 * 1024;
 
 /// What a row is about; each has its own key.
 #[derive(Clone, Copy, Debug, Hash, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Table {
-    /// Records by dataset and subject.
+    /// Records by dataset and index, with versions.
     Records,
-    /// Datasets: schema, service, number of leaves.
+    /// Datasets: name and schema.
     Datasets,
     /// Consent keys that an issuer was shown cards of.
     KeyCards,
@@ -58,10 +72,16 @@ pub enum Table {
     Payloads,
     /// One known value.
     Canary,
+    /// How far each dataset is.
+    DatasetStates,
+    /// Indices of records by dataset and subject.
+    Subjects,
+    /// Which records an import replaces.
+    Journal,
 }
 
 impl Table {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 14] = [
         Self::Records,
         Self::Datasets,
         Self::KeyCards,
@@ -73,6 +93,9 @@ impl Table {
         Self::Nonces,
         Self::Payloads,
         Self::Canary,
+        Self::DatasetStates,
+        Self::Subjects,
+        Self::Journal,
     ];
 
     const fn name(self) -> &'static str {
@@ -88,6 +111,9 @@ impl Table {
             Self::Nonces => "nonces",
             Self::Payloads => "payloads",
             Self::Canary => "canary",
+            Self::DatasetStates => "dataset-states",
+            Self::Subjects => "subjects",
+            Self::Journal => "journal",
         }
     }
 
@@ -100,12 +126,21 @@ impl Table {
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum StoreError {
-    /// sled failed; nothing of the batch is stored, or all of it.
-    #[error("the store failed: {0}")]
+    /// The store cannot be opened or read.
+    #[error("the store cannot be read: {0}")]
     Sled(#[from] sled::Error),
-    /// The disk did not confirm; it is unknown whether the batch survives a power cut.
-    #[error("the disk did not confirm: {0}")]
-    Sync(io::Error),
+    /// A change failed: it is unknown whether it is stored, all of it or nothing. The store takes no
+    /// further change.
+    #[error("the store failed at a {step}: {error}; it takes no change until it is opened again")]
+    Step {
+        /// Where.
+        step: Step,
+        /// Why.
+        error: io::Error,
+    },
+    /// A change failed earlier.
+    #[error("the store failed earlier; it takes no change until it is opened again")]
+    Stopped,
     /// The folder could not be opened.
     #[error("{}: {error}", path.display())]
     Folder {
@@ -158,6 +193,9 @@ pub struct Store {
     db: sled::Db,
     /// sled's file, for the sync that sled itself does not do.
     file: File,
+    boundary: Arc<dyn Boundary>,
+    /// Whether a change failed.
+    stopped: AtomicBool,
     keys: Vec<TableKey>,
     /// Nonces of sealed values. Held only while a batch is sealed.
     rng: Mutex<Box<dyn CryptoRng + Send>>,
@@ -170,10 +208,21 @@ impl std::fmt::Debug for Store {
 }
 
 /// Changes that become durable together or not at all.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Batch {
     rows: Vec<Row>,
-    nodes: Vec<(Digest, Position, Fr)>,
+    sealed_versions: Vec<SealedVersion>,
+    /// Keys and values that are stored as they are; without a value the key goes.
+    open: Vec<([u8; KEY_BYTES], Option<Vec<u8>>)>,
+}
+
+/// A version of a row: its table, key and value.
+type SealedVersion = (Table, [u8; KEY_BYTES], Zeroizing<Vec<u8>>);
+
+impl std::fmt::Debug for Batch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Batch({})", self.len())
+    }
 }
 
 /// One row to put, or without a value to delete. `Debug` shows its table only.
@@ -204,14 +253,9 @@ impl Batch {
         self.rows.push(Row { table, key: key.to_vec(), value: None });
     }
 
-    /// Puts a node of the tree named `tree`.
-    pub fn put_node(&mut self, tree: &Digest, position: Position, node: Fr) {
-        self.nodes.push((*tree, position, node));
-    }
-
-    /// Rows and nodes in the batch.
+    /// Rows and tiles in the batch.
     pub fn len(&self) -> usize {
-        self.rows.len() + self.nodes.len()
+        self.rows.len() + self.sealed_versions.len() + self.open.len()
     }
 
     /// Whether the batch changes nothing.
@@ -231,9 +275,23 @@ impl Store {
         storage_key: &Secret<32>,
         rng: Box<dyn CryptoRng + Send>,
     ) -> Result<Self, StoreError> {
+        Self::open_with(folder, storage_key, rng, Arc::new(Direct))
+    }
+
+    /// As [`Self::open`]; every change crosses `boundary`.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_with(
+        folder: &Path,
+        storage_key: &Secret<32>,
+        rng: Box<dyn CryptoRng + Send>,
+        boundary: Arc<dyn Boundary>,
+    ) -> Result<Self, StoreError> {
         let at = |error| StoreError::Folder { path: folder.to_owned(), error };
         std::fs::create_dir_all(folder).map_err(at)?;
-        let db = sled::Config::new().path(folder).flush_every_ms(None).open()?;
+        let config = sled::Config::new().path(folder).flush_every_ms(None);
+        let db = config.cache_capacity(CACHE_BYTES).open()?;
         let tree = db.open_tree("state")?;
         match tree.get(FORMAT_KEY)? {
             Some(bytes) => {
@@ -248,10 +306,11 @@ impl Store {
         }
         db.flush()?;
         let file = File::open(folder.join("db")).map_err(at)?;
-        file.sync_all().map_err(StoreError::Sync)?;
-        File::open(folder).and_then(|folder| folder.sync_all()).map_err(StoreError::Sync)?;
+        file.sync_all().map_err(at)?;
+        File::open(folder).and_then(|folder| folder.sync_all()).map_err(at)?;
         let keys = Table::ALL.iter().map(|t| TableKey::derive(storage_key, t.name())).collect();
-        let store = Self { tree, db, file, keys, rng: Mutex::new(rng) };
+        let (stopped, rng) = (AtomicBool::new(false), Mutex::new(rng));
+        let store = Self { tree, db, file, boundary, stopped, keys, rng };
         store.keep_canary()?;
         Ok(store)
     }
@@ -301,8 +360,8 @@ impl Store {
     /// Makes a batch durable. When this returns `Ok` the batch survives a power cut.
     ///
     /// # Errors
-    /// [`StoreError::Sync`] leaves it unknown whether the batch survives; everything else means that
-    /// nothing of it was stored.
+    /// [`StoreError::Step`] leaves it unknown whether the batch is stored, and stops the store;
+    /// everything else means that nothing of it was stored.
     ///
     /// # Panics
     /// If another thread panicked while it sealed a batch.
@@ -310,35 +369,78 @@ impl Store {
         if batch.is_empty() {
             return Ok(());
         }
-        let mut changes = sled::Batch::default();
-        {
-            let mut rng = self.rng.lock().expect("sealing does not panic");
-            for Row { table, key, value } in batch.rows {
-                let hidden = self.hidden(table, &key);
-                match value {
-                    None => changes.remove(hidden.as_slice()),
-                    Some(json) => {
-                        let sealed = self
-                            .key(table)
-                            .seal(&hidden, &json, &mut &mut **rng)
-                            .map_err(|error| StoreError::Seal { table, error })?;
-                        changes.insert(hidden.as_slice(), sealed);
-                    }
-                }
-            }
-        }
-        for (tree, position, node) in batch.nodes {
-            let bytes = circuits::field::to_be_bytes(node);
-            changes.insert(node_key(&tree, position).as_slice(), bytes.as_slice());
-        }
-        self.tree.apply_batch(changes)?;
-        self.db.flush()?;
-        self.file.sync_all().map_err(StoreError::Sync)
+        self.stage(batch)?;
+        self.sync()
     }
 
-    /// The nodes of the tree named `tree`.
-    pub fn nodes(&self, tree: Digest) -> Nodes<'_> {
-        Nodes { store: self, tree }
+    /// Stores a batch, all of it or nothing, without waiting for the disk: it survives a power cut only
+    /// after the next [`Self::sync`] or [`Self::commit`].
+    ///
+    /// # Errors
+    /// As [`Self::commit`].
+    ///
+    /// # Panics
+    /// If another thread panicked while it sealed a batch.
+    pub(crate) fn stage(&self, batch: Batch) -> Result<(), StoreError> {
+        let mut changes = Some(self.seal(batch)?);
+        self.cross(Step::Apply, &mut || {
+            Ok(self.tree.apply_batch(changes.take().unwrap_or_default())?)
+        })
+    }
+
+    /// Makes everything that was staged durable.
+    ///
+    /// # Errors
+    /// [`StoreError::Step`], [`StoreError::Stopped`]
+    pub(crate) fn sync(&self) -> Result<(), StoreError> {
+        self.cross(Step::Flush, &mut || Ok(self.db.flush().map(|_| ())?))?;
+        self.cross(Step::Sync, &mut || self.file.sync_all())
+    }
+
+    /// How many values there are, to see that nothing is left over.
+    #[cfg(test)]
+    pub(crate) fn keys(&self) -> usize {
+        self.tree.len()
+    }
+
+    fn cross(
+        &self,
+        step: Step,
+        action: &mut dyn FnMut() -> io::Result<()>,
+    ) -> Result<(), StoreError> {
+        if self.stopped.load(Ordering::SeqCst) {
+            return Err(StoreError::Stopped);
+        }
+        self.boundary.cross(step, action).map_err(|error| {
+            self.stopped.store(true, Ordering::SeqCst);
+            StoreError::Step { step, error }
+        })
+    }
+
+    fn seal(&self, batch: Batch) -> Result<sled::Batch, StoreError> {
+        let mut changes = sled::Batch::default();
+        let mut rng = self.rng.lock().expect("sealing does not panic");
+        let mut seal = |table, key: &[u8], json: &[u8]| {
+            let sealed = self.key(table).seal(key, json, &mut &mut **rng);
+            sealed.map_err(|error| StoreError::Seal { table, error })
+        };
+        for Row { table, key, value } in batch.rows {
+            let hidden = self.hidden(table, &key);
+            match value {
+                None => changes.remove(hidden.as_slice()),
+                Some(json) => changes.insert(hidden.as_slice(), seal(table, &hidden, &json)?),
+            }
+        }
+        for (table, key, json) in batch.sealed_versions {
+            changes.insert(key.as_slice(), seal(table, &key, &json)?);
+        }
+        for (key, value) in batch.open {
+            match value {
+                None => changes.remove(key.as_slice()),
+                Some(bytes) => changes.insert(key.as_slice(), bytes),
+            }
+        }
+        Ok(changes)
     }
 
     fn key(&self, table: Table) -> &TableKey {
@@ -364,32 +466,6 @@ impl Store {
             .map_err(|error| StoreError::Open { table, error })?;
         serde_json::from_slice(&json).map_err(|error| StoreError::Form { table, error })
     }
-}
-
-/// One tree's nodes in a [`Store`].
-#[derive(Clone, Copy, Debug)]
-pub struct Nodes<'s> {
-    store: &'s Store,
-    tree: Digest,
-}
-
-impl NodeStore for Nodes<'_> {
-    type Error = StoreError;
-
-    fn node(&self, position: Position) -> Result<Option<Fr>, StoreError> {
-        let Some(bytes) = self.store.tree.get(node_key(&self.tree, position))? else {
-            return Ok(None);
-        };
-        let bytes: &[u8; 32] = bytes.as_ref().try_into().map_err(|_| StoreError::Node)?;
-        circuits::field::from_be_bytes(bytes).map(Some).map_err(|_| StoreError::Node)
-    }
-}
-
-fn node_key(tree: &Digest, position: Position) -> [u8; 38] {
-    let mut key = [NODE_PREFIX; 38];
-    key[1..33].copy_from_slice(tree.as_bytes());
-    key[33..].copy_from_slice(&position.to_bytes());
-    key
 }
 
 #[cfg(test)]

@@ -243,6 +243,7 @@ impl Department {
         let root =
             self.random(|rng| self.records().set_key(&dataset, subject, Some(key), &mut { rng }))?;
         let Some(root) = root else { return Ok(false) };
+        self.importing.touch(dataset.name(), subject);
         self.publish_root(&dataset, root).await?;
         Ok(true)
     }

@@ -13,8 +13,7 @@ use thiserror::Error;
 use super::{Department, Internal};
 use crate::document::service::{Service, ServiceError};
 use crate::document::{CircuitDocument, circuit::CircuitDocumentError};
-use crate::import::Row;
-use crate::records::{Changed, Dataset, RecordsError};
+use crate::records::{Dataset, RecordsError};
 
 /// Why something is not published.
 #[derive(Debug, Error)]
@@ -127,21 +126,6 @@ impl Department {
         Ok(self.append(content, Some(document)).await.map_err(Internal::from)?)
     }
 
-    /// Adds or updates records, all or none, and publishes the new root.
-    ///
-    /// # Errors
-    /// [`PublishError`]
-    pub async fn import(&self, dataset: &str, rows: &[Row]) -> Result<Changed, PublishError> {
-        let _changing = self.changing.lock().await;
-        let mut dataset = self.records().dataset(dataset).map_err(Internal::from)?;
-        let changed = tokio::task::block_in_place(|| {
-            self.random(|rng| self.records().import(&mut dataset, rows, &mut { rng }))
-        })
-        .map_err(Internal::from)?;
-        self.publish_root(&dataset, changed.root).await?;
-        Ok(changed)
-    }
-
     /// Publishes every root that is stored and not published.
     pub(crate) async fn publish_roots(&self) -> Result<(), Internal> {
         let _changing = self.changing.lock().await;
@@ -153,23 +137,27 @@ impl Department {
         Ok(())
     }
 
-    /// Publishes a dataset's root, unless it is the current one.
-    pub(super) async fn publish_root(&self, dataset: &Dataset, root: Fr) -> Result<(), Internal> {
+    /// Publishes a dataset's root, unless it is the current one; returns the entry with it, if the
+    /// dataset has a service and ever had a record.
+    pub(super) async fn publish_root(
+        &self,
+        dataset: &Dataset,
+        root: Fr,
+    ) -> Result<Option<EntryId>, Internal> {
         let root = Digest::from_bytes(circuits::field::to_be_bytes(root));
-        let Some(service) = self.service_entry(dataset.name()).await? else { return Ok(()) };
+        let Some(service) = self.service_entry(dataset.name()).await? else { return Ok(None) };
         let replica = self.chain();
         let chain = replica.state();
         let previous = chain.dataset_of(&service).and_then(|dataset| dataset.records);
         let current = previous.and_then(|entry| chain.records(&entry)).map(|fact| fact.root);
         if current == Some(root) {
-            return Ok(());
+            return Ok(previous);
         }
         // An empty tree was never published and has nothing to publish.
-        let empty = previous.is_none() && dataset.is_empty();
-        if !empty {
-            self.append(Content::Records { root, service, previous }, None).await?;
+        if previous.is_none() && dataset.is_empty() {
+            return Ok(None);
         }
-        Ok(())
+        Ok(Some(self.append(Content::Records { root, service, previous }, None).await?))
     }
 
     /// Puts a department's document forward for approval.
@@ -297,7 +285,7 @@ impl Department {
     }
 
     /// The entry of the current service of one of this department's datasets.
-    pub(super) async fn service_entry(&self, dataset: &str) -> Result<Option<EntryId>, Internal> {
+    pub(crate) async fn service_entry(&self, dataset: &str) -> Result<Option<EntryId>, Internal> {
         let services = self.service_entries().await?;
         Ok(services.into_iter().find(|(_, it)| it.dataset == dataset).map(|(entry, _)| entry))
     }

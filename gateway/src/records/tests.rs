@@ -1,3 +1,5 @@
+mod importing;
+
 use super::*;
 use crate::import;
 use getrandom::SysRng;

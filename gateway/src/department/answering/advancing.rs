@@ -115,11 +115,16 @@ impl Department {
             Err(exchange) => exchange,
         };
         self.publish_roots().await?;
-        let (dataset, record) = self.subject_record(row)?;
-        let Some(record) = record else {
-            return Ok(Stage::Closed(Closed { silence: Silence::Unknown }));
+        let (record, standing) = {
+            // Record, path and published root are of one state.
+            let _changing = self.changing.lock().await;
+            let (dataset, record) = self.subject_record(row)?;
+            let Some(record) = record else {
+                return Ok(Stage::Closed(Closed { silence: Silence::Unknown }));
+            };
+            let standing = self.standing(&dataset, &record, exchange.request().request())?;
+            (record, standing)
         };
-        let standing = self.standing(&dataset, &record, exchange.request().request())?;
         let request = Arc::clone(exchange.request());
         let ground = exchange.state().ground.clone();
         let circuit = request.request().circuit;
