@@ -5,6 +5,7 @@
 
 mod bundle;
 mod citizen;
+mod datasets;
 mod local;
 mod operating;
 mod peer;

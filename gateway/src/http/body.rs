@@ -23,6 +23,10 @@ use super::problem::Problem;
 
 /// Content type of documents.
 pub(super) const JSON: &str = "application/json";
+/// Content type of comma-separated values (RFC 4180, RFC 7111).
+pub(super) const CSV: &str = "text/csv";
+/// Content type of one JSON document a line.
+pub(super) const JSON_LINES: &str = "application/x-ndjson";
 /// Content type of bytes that nothing else is said about.
 pub(super) const OCTETS: &str = "application/octet-stream";
 
@@ -110,7 +114,7 @@ pub(super) fn require_content_type(
         None => (value.trim(), None),
     });
     let plain = parameter.is_none_or(|text| {
-        expected == JSON
+        [JSON, CSV].contains(&expected)
             && (text.eq_ignore_ascii_case("charset=utf-8")
                 || text.eq_ignore_ascii_case("charset=\"utf-8\""))
     });
@@ -162,6 +166,16 @@ impl Upload {
             return Err(too_large(limit));
         }
         Ok(Self { body, limit, left: limit, stall_time: limits.stall_time })
+    }
+
+    /// A file of any length, which only must not stand still.
+    pub(super) fn endless(body: Body, limits: &Limits) -> Self {
+        Self { body, limit: u64::MAX, left: u64::MAX, stall_time: limits.stall_time }
+    }
+
+    /// Reads what is left and forgets it: a client that still sends does not read an answer.
+    pub(super) async fn discard(&mut self) {
+        while let Ok(Some(_)) = self.next().await {}
     }
 
     /// The next chunk, of any length above 0; `None` after the last one, and only then is the payload

@@ -7,6 +7,7 @@ use super::citizen::CitizenApi;
 use super::connections::Closing;
 use super::limits::Limits;
 use super::local::bundle::BundleApi;
+use super::local::datasets::DatasetsApi;
 use super::local::operating::OperatingApi;
 use super::local::{LocalApi, SentApi, Tokens};
 use super::peer::PeerApi;
@@ -19,7 +20,13 @@ use super::public::PublicApi;
 /// away, and a request's time may be over.
 pub trait Hosting: Send + Sync + 'static {
     /// A hosted department.
-    type Department: LocalApi + BundleApi + OperatingApi + SentApi + PeerApi + CitizenApi;
+    type Department: LocalApi
+        + BundleApi
+        + DatasetsApi
+        + OperatingApi
+        + SentApi
+        + PeerApi
+        + CitizenApi;
     /// What everybody is told.
     type Public: PublicApi;
 

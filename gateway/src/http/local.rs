@@ -3,6 +3,7 @@
 //! Authenticated by a bearer token (RFC 6750), which belongs to one department.
 
 pub mod bundle;
+pub mod datasets;
 pub mod operating;
 mod page;
 mod sent;
@@ -394,11 +395,14 @@ pub(super) fn routes<H: Hosting>() -> Router<Site<H>> {
         .merge(bundle::routes())
         .merge(operating::routes())
         .merge(sent::routes())
+        .merge(datasets::routes())
 }
 
 /// Routes whose bodies stream as long as they move.
 pub(super) fn streaming_routes<H: Hosting>() -> Router<Site<H>> {
-    Router::new().route("/v1/requests/{digest}/payloads", post(send_payload::<H>))
+    Router::new()
+        .route("/v1/requests/{digest}/payloads", post(send_payload::<H>))
+        .merge(datasets::streaming_routes())
 }
 
 async fn ask<H: Hosting>(

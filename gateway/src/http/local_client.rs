@@ -5,6 +5,7 @@ mod operating;
 mod payloads;
 
 pub use payloads::{OpenedPayload, PayloadToError};
+mod datasets;
 
 use std::fmt;
 use std::time::Duration;
@@ -22,6 +23,7 @@ use zeroize::Zeroizing;
 
 use super::body::JSON;
 use super::client::PeerProblem;
+use super::local::datasets::RejectedRow;
 use super::local::{
     Ask, Asked, Enrolment, EnrolmentCode, IDEMPOTENCY_KEY, Page, Received, SubjectText,
 };
@@ -82,6 +84,21 @@ pub enum LocalClientError {
     /// The gateway refused.
     #[error("{0}")]
     Problem(#[source] PeerProblem),
+    /// The gateway refused a file for its rows.
+    #[error("{problem}")]
+    Rejected {
+        /// The refusal.
+        #[source]
+        problem: PeerProblem,
+        /// The rows, by line.
+        rejected: Vec<RejectedRow>,
+    },
+    /// The file that was being sent could not be read.
+    #[error("the file cannot be read: {kind}")]
+    Source {
+        /// Why not.
+        kind: std::io::ErrorKind,
+    },
 }
 
 type Called<T> = Result<T, LocalClientError>;

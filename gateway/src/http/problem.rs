@@ -21,11 +21,13 @@ use hyper::body::Bytes;
 
 use self::table::{INTERNAL, row};
 use super::citizen::CredentialError;
+use super::local::datasets::{REJECTED, RejectedRow};
 use super::signature::{NonceError, VerifyError};
 use crate::department::Internal;
 use crate::department::answering::{CitizenError, ReceiveError};
 use crate::department::asking::AskError;
 use crate::department::enrolment::EnrolError;
+use crate::department::importing::ImportError;
 use crate::department::payloads::SendPayloadError;
 use crate::department::peer::PeerError;
 use crate::department::publishing::PublishError;
@@ -58,6 +60,8 @@ pub struct Problem {
     detail: String,
     retry_after: Option<u32>,
     challenge: Option<&'static str>,
+    /// A member of the document besides those that all have.
+    extension: Option<Box<(&'static str, serde_json::Value)>>,
 }
 
 impl Problem {
@@ -73,7 +77,7 @@ impl Problem {
             (row.status == StatusCode::SERVICE_UNAVAILABLE).then_some(RETRY_AFTER_SECONDS);
         let detail = detail.to_string();
         let (status, title) = (row.status, row.title);
-        Self { status, code, title, detail, retry_after, challenge: None }
+        Self { status, code, title, detail, retry_after, challenge: None, extension: None }
     }
 
     /// An error of ours: logged here, and hidden from the caller.
@@ -91,6 +95,7 @@ impl Problem {
             detail: "the operator finds the error in the log under this request's id".to_owned(),
             retry_after: None,
             challenge: None,
+            extension: None,
         }
     }
 
@@ -104,6 +109,12 @@ impl Problem {
     #[must_use]
     pub(super) fn with_challenge(self, challenge: &'static str) -> Self {
         Self { challenge: Some(challenge), ..self }
+    }
+
+    /// The problem with one more member in its document (RFC 9457, section 3.2), which is not logged.
+    #[must_use]
+    pub fn with_extension(self, name: &'static str, value: serde_json::Value) -> Self {
+        Self { extension: Some(Box::new((name, value))), ..self }
     }
 
     /// Its HTTP status.
@@ -131,7 +142,12 @@ impl Problem {
             code: self.code.to_owned(),
             instance: INSTANCE.try_with(Clone::clone).ok(),
         };
-        let body = serde_json::to_vec(&document).expect("a document of strings and a number");
+        let mut document =
+            serde_json::to_value(&document).expect("a document of strings and a number");
+        if let Some((name, value)) = self.extension.as_deref() {
+            document[*name] = value.clone();
+        }
+        let body = document.to_string();
         let mut response = Response::new(Bytes::from(body));
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
@@ -259,6 +275,23 @@ macro_rules! told_unless_internal {
 }
 
 told_unless_internal! { ReceiveError }
+
+impl From<ImportError> for Problem {
+    fn from(error: ImportError) -> Self {
+        match error {
+            ImportError::Internal(error) => error.into(),
+            error => {
+                let problem = Self::new(error.code(), &error);
+                if error.rejected().is_empty() {
+                    return problem;
+                }
+                let rejected: Vec<_> = error.rejected().iter().map(RejectedRow::from).collect();
+                let rejected = serde_json::to_value(rejected).expect("rows of strings and numbers");
+                problem.with_extension(REJECTED, rejected)
+            }
+        }
+    }
+}
 
 impl From<AskError> for Problem {
     fn from(error: AskError) -> Self {

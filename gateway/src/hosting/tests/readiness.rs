@@ -4,6 +4,7 @@ use super::*;
 use crate::department::tests::{DEPARTMENTS, circuit_document, circuit_document_of, keys};
 use crate::http::public::{PublicApi as _, Readiness};
 use crate::prover::Prover;
+use crate::proving_keys::ProvingKeys;
 use crate::store::{Batch, Table};
 
 /// Tax under `shared`, with keys of its own and an empty store.
@@ -42,7 +43,8 @@ async fn a_gateway_is_ready_if_it_can_prove_append_and_decrypt() {
 
     let full = Shared { prover: Prover::new(0, 0), ..network.shared.clone() };
     assert_eq!(failed(&look(&full, keys("tax")).await), ["prove"]);
-    let unkeyed = Shared { proving_keys: Arc::default(), ..network.shared.clone() };
+    let unkeyed =
+        Shared { proving_keys: ProvingKeys::loaded(Arc::default()), ..network.shared.clone() };
     assert_eq!(failed(&look(&unkeyed, keys("tax")).await), ["prove"]);
 
     let recipient = RecipientKey::from_seed(Secret::new([2; 32]));

@@ -3,7 +3,10 @@ use crate::http::fixture::{
     ASK, BROKEN, CHUNK, DOWNLOAD_CHUNKS, ENDLESS, ID, PAYLOAD, Running, start,
 };
 use crate::http::limits::Limits;
+use crate::http::local::datasets::ImportQuery;
+use crate::import::Format;
 use crypto::envelope::PayloadId;
+use std::sync::{Arc, Mutex};
 
 fn client(running: &Running, token: &str) -> LocalClient {
     let token = Zeroizing::new(token.to_owned());
@@ -135,6 +138,64 @@ async fn what_is_no_answer_is_told_apart() {
     let token = Zeroizing::new("tax-token".to_owned());
     let gone = LocalClient::new(nobody, token, ClientLimits::default());
     assert_eq!(gone.received().await.unwrap_err(), LocalClientError::Unreachable);
+}
+
+#[tokio::test]
+async fn a_file_is_sent_while_it_is_read() {
+    let running = start(Limits::default()).await;
+    let tax = client(&running, "tax-token");
+    assert_eq!(tax.datasets().await.unwrap()[0].name, "incomes");
+    let how = ImportQuery { format: Format::JsonLines, skip_bad: true };
+    let file = vec![b'a'; 1_000_000];
+    let sent = Arc::new(Mutex::new(Vec::new()));
+    let progress = Arc::clone(&sent);
+    let told = move |bytes| progress.lock().unwrap().push(bytes);
+    let done = tax.import("incomes", how, std::io::Cursor::new(file), told).await.unwrap();
+    assert_eq!((done.added, done.rejected[0].line), (1, 7));
+    let log = running.gateway.tax.log();
+    assert_eq!(log, [format!("import of 1000000 bytes, {how:?}")]);
+    let sent = sent.lock().unwrap();
+    assert!(sent.is_sorted() && sent.len() > 10);
+    assert_eq!((sent.first(), sent.last()), (Some(&0), Some(&1_000_000)));
+}
+
+#[tokio::test]
+async fn a_refused_file_comes_back_with_its_rows() {
+    let running = start(Limits::default()).await;
+    let tax = client(&running, "tax-token");
+    let how = ImportQuery::default();
+    let refused = tax.import("incomes", how, &b"rejected"[..], |_| ()).await.unwrap_err();
+    let LocalClientError::Rejected { problem, rejected } = &refused else { panic!("{refused}") };
+    assert_eq!((problem.status, problem.code.as_str()), (422, "import-rejected"));
+    assert_eq!((rejected[0].line, rejected[0].field.as_deref()), (7, Some("citizen_id")));
+    let unknown = tax.import("other", how, &b"a"[..], |_| ()).await.unwrap_err();
+    assert!(matches!(unknown, LocalClientError::Problem(it) if it.code == "dataset-unknown"));
+    let odd = tax.import("a b", how, &b"a"[..], |_| ()).await.unwrap_err();
+    assert!(matches!(odd, LocalClientError::Address(_)), "{odd}");
+}
+
+#[tokio::test]
+async fn a_file_that_cannot_be_read_is_not_imported() {
+    let running = start(Limits::default()).await;
+    let tax = client(&running, "tax-token");
+    let good: &[u8] = &[b'a'; 200_000];
+    let file = tokio::io::AsyncReadExt::chain(good, Broken);
+    let refused = tax.import("incomes", ImportQuery::default(), file, |_| ()).await.unwrap_err();
+    assert_eq!(refused, LocalClientError::Source { kind: std::io::ErrorKind::PermissionDenied });
+    running.stop().await.unwrap();
+}
+
+/// A file that cannot be read.
+struct Broken;
+
+impl tokio::io::AsyncRead for Broken {
+    fn poll_read(
+        self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+        _: &mut tokio::io::ReadBuf<'_>,
+    ) -> std::task::Poll<std::io::Result<()>> {
+        std::task::Poll::Ready(Err(std::io::ErrorKind::PermissionDenied.into()))
+    }
 }
 
 #[tokio::test]

@@ -31,6 +31,7 @@ use crate::http::citizen::{
     Withdrawal,
 };
 use crate::http::local::bundle::BundleApi;
+use crate::http::local::datasets::{DatasetView, DatasetsApi, ImportQuery, Imported};
 use crate::http::local::operating::{Approval, OperatingApi, Proposal, Published};
 use crate::http::local::{
     Ask, Asked, EnrolmentCode, Idempotency, LocalApi, Page, PayloadReceived, PayloadSent, Received,
@@ -256,6 +257,16 @@ impl OperatingApi for Office {
     }
 
     async fn approve(&self, _: Approval) -> Result<Published, Problem> {
+        nobody()
+    }
+}
+
+impl DatasetsApi for Office {
+    async fn datasets(&self) -> Result<Vec<DatasetView>, Problem> {
+        nobody()
+    }
+
+    async fn import(&self, _: String, _: ImportQuery, _: &mut Upload) -> Result<Imported, Problem> {
         nobody()
     }
 }
