@@ -8,6 +8,7 @@ mod demo;
 mod enrolment;
 pub mod exit;
 mod failure;
+mod import;
 mod init;
 mod operator;
 mod payload;
@@ -64,6 +65,9 @@ enum Command {
     /// Say what may be asked of a dataset, by whom and for what.
     #[command(subcommand)]
     Service(service::Step),
+    /// Import records: all of a file or nothing, published as one new root.
+    #[command(after_help = "Example: proofgate --dir tax import --dataset wages wages.csv")]
+    Import(import::Arguments),
     /// Ask other departments, and see what became of it.
     Request(request::Arguments),
     /// Send documents under an answered question, and receive them.
@@ -138,6 +142,7 @@ pub fn main() -> ExitCode {
         Command::Serve => block_on(serve::run(&folder())),
         Command::Approve(arguments) => operate(approve::run(&folder(), arguments)),
         Command::Service(step) => operate(service::run(&folder(), step)),
+        Command::Import(arguments) => operate(import::run(&folder(), arguments)),
         Command::Request(arguments) => operate(request::run(&folder(), arguments)),
         Command::Payload(arguments) => operate(payload::run(&folder(), arguments)),
         Command::EnrolmentCode(arguments) => operate(enrolment::run(&folder(), arguments)),

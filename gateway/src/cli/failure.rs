@@ -156,6 +156,8 @@ impl From<LocalClientError> for Failure {
             | LocalClientError::Document => Exit::Usage,
             LocalClientError::Unreachable | LocalClientError::Timeout { .. } => Exit::Unavailable,
             LocalClientError::Body { .. } | LocalClientError::Unexpected { .. } => Exit::Protocol,
+            LocalClientError::Source { .. } => Exit::IoErr,
+            LocalClientError::Rejected { .. } => Exit::DataErr,
             LocalClientError::Problem(problem) => match problem.status {
                 401 | 403 => Exit::NoPerm,
                 429 | 503 => Exit::TempFail,
