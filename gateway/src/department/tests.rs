@@ -2,6 +2,7 @@ mod bundles;
 mod duties;
 mod ends;
 mod faulty;
+mod importing;
 mod impostor;
 mod network;
 mod payloads;
