@@ -31,7 +31,7 @@ use crate::department::{Department, Internal, Peers, Shared};
 use crate::exchange::verification::Note;
 use crate::http::local::Tokens;
 use crate::http::signature::{Audience, AudienceError, KeyDirectory, KeyName, Signer};
-use crate::http::{BaseUrl, BaseUrlError, Hosting, Problem};
+use crate::http::{BaseUrl, BaseUrlError, ChainSurface, Hosting, Problem};
 use crate::measure;
 use crate::nonces::StoredNonces;
 use crate::prover::ProverError;
@@ -268,6 +268,10 @@ impl<P: Peers + 'static> Hosting for Gateway<P> {
 
     fn public(&self) -> &Notices {
         &self.notices
+    }
+
+    fn chain(&self) -> Option<&ChainSurface> {
+        Some(self.notices.chain())
     }
 
     fn now(&self) -> u64 {

@@ -7,6 +7,8 @@
 //! other ends. Every error is a [`problem`] document.
 
 mod body;
+mod chain;
+pub mod chain_client;
 pub mod citizen;
 pub mod citizen_client;
 pub mod client;
@@ -30,6 +32,7 @@ mod transport;
 
 pub(crate) use body::without_content;
 pub use body::{Download, Upload};
+pub use chain::ChainSurface;
 pub use hex_bytes::{HexBytes, ParseHexError};
 pub use hosting::Hosting;
 pub use limits::Limits;

@@ -10,6 +10,7 @@ pub mod department;
 pub mod document;
 pub mod exchange;
 pub mod folder;
+pub mod following;
 pub mod hosting;
 pub mod http;
 pub mod import;

@@ -23,7 +23,7 @@ pub(crate) use network::{
 use serde_json::{Value as Json, json};
 use std::sync::atomic::Ordering;
 
-fn ask(change: impl FnOnce(&mut Json)) -> Ask {
+pub(crate) fn ask(change: impl FnOnce(&mut Json)) -> Ask {
     let mut ask = json!({
         "issuer": "tax", "dataset": "tax", "subject": CURTIS.to_string(),
         "query": [{"path": ["total_wages_cents"], "predicate": {"$lt": 1_500_000}}],
@@ -44,7 +44,12 @@ impl Network {
     }
 
     /// Consents as a wallet does: over `M` recomputed from the document that is shown.
-    async fn consent(&self, issuer: &str, citizen: &Citizen, request: &Digest) -> Digest {
+    pub(crate) async fn consent(
+        &self,
+        issuer: &str,
+        citizen: &Citizen,
+        request: &Digest,
+    ) -> Digest {
         let department = self.department(issuer);
         let pending = department.pending(&citizen.key()).await.unwrap();
         let shown = pending

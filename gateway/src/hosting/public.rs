@@ -12,14 +12,15 @@ use serde_json::{Value as Json, json};
 use super::readiness::Readying;
 use crate::department::{Department, Internal, Shared};
 use crate::document::CircuitDocument;
-use crate::http::Problem;
 use crate::http::public::{PublicApi, Readiness, Tip};
+use crate::http::{ChainSurface, Problem};
 
 /// The chain, for everybody, and whether the gateway is ready.
 #[derive(Clone, Debug)]
 pub struct Notices {
     genesis: Arc<Genesis>,
     ledger: Arc<dyn Ledger>,
+    chain: ChainSurface,
     readying: Readying,
 }
 
@@ -29,8 +30,14 @@ impl Notices {
         Self {
             genesis: Arc::clone(&shared.genesis),
             ledger: Arc::clone(&shared.ledger),
+            chain: ChainSurface::new(Arc::clone(&shared.ledger)),
             readying: Readying::new(shared, departments),
         }
+    }
+
+    /// The chain for those who follow it.
+    pub(super) const fn chain(&self) -> &ChainSurface {
+        &self.chain
     }
 }
 
@@ -40,7 +47,7 @@ impl PublicApi for Notices {
     }
 
     async fn checkpoint(&self) -> Result<String, Problem> {
-        let signed = self.ledger.checkpoint().await.map_err(Internal::from)?;
+        let signed = self.chain.checkpoint().await.map_err(Internal::from)?;
         Ok(signed.as_str().to_owned())
     }
 

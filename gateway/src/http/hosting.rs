@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::chain::ChainSurface;
 use super::citizen::CitizenApi;
 use super::connections::Closing;
 use super::limits::Limits;
@@ -38,6 +39,11 @@ pub trait Hosting: Send + Sync + 'static {
 
     /// What everybody is told.
     fn public(&self) -> &Self::Public;
+
+    /// The chain for those who follow it; none if this gateway serves none.
+    fn chain(&self) -> Option<&ChainSurface> {
+        None
+    }
 
     /// The time now, in seconds since 1970.
     fn now(&self) -> u64;

@@ -13,7 +13,7 @@ use super::hosting::{Hosting, Site};
 use super::layers::{Room, Surface};
 use super::limits::Limits;
 use super::problem::Problem;
-use super::{citizen, layers, local, peer, public};
+use super::{chain, citizen, layers, local, peer, public};
 
 pub use super::connections::{Drained, Listening};
 
@@ -51,6 +51,7 @@ fn router<H: Hosting>(hosting: Arc<H>, limits: &Limits, closing: Closing) -> Rou
         .merge(roomy(Surface::Peer, timed(peer::routes())))
         .merge(roomy(Surface::Citizen, timed(citizen::routes())))
         .merge(roomy(Surface::Public, timed(public::routes())))
+        .merge(roomy(Surface::Public, timed(chain::routes())))
         .merge(health)
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)

@@ -6,7 +6,10 @@ use std::sync::{Arc, OnceLock};
 
 use chain::department::Role;
 use chain::genesis::{GENESIS_FORMAT, Genesis, NetworkFacts, SubjectIdentifier};
-use chain::ledger::{LocalLedger, LocalLedgerOptions};
+use chain::ledger::{
+    DepartmentCosigner, FollowerLedger, FollowerLedgerOptions, LocalLedger, LocalLedgerOptions,
+    Upstream,
+};
 use chain::time::Timestamp;
 use chain::validators::Validator;
 use circuits::eddsa::PrivateKey;
@@ -18,6 +21,7 @@ use rand_core::UnwrapErr;
 use serde_json::{Value as Json, json};
 use tempfile::TempDir;
 
+use super::super::answering::ReceiveError;
 use super::super::peer::PeerError;
 use super::super::*;
 use crate::document::circuit::Provenance;
@@ -110,7 +114,7 @@ impl Peers for Direct {
         let outcome = department.peer_message(sender.id(), message).await;
         Ok(match outcome {
             Ok(body) => PeerReply::Taken(body),
-            Err(PeerError::Internal(error)) => {
+            Err(PeerError::Internal(error) | PeerError::Request(ReceiveError::Internal(error))) => {
                 return Err(Unreached { department: recipient.id, reason: error.to_string() });
             }
             Err(error) => {
@@ -128,6 +132,8 @@ pub(crate) struct Network {
     pub(crate) clock: Arc<StoppedClock>,
     pub(crate) shared: Shared,
     pub(crate) peers: Direct,
+    /// Each department's store.
+    pub(crate) stores: HashMap<DepartmentId, Arc<Store>>,
 }
 
 pub(crate) fn id(name: &str) -> DepartmentId {
@@ -147,12 +153,16 @@ pub(crate) fn keys(name: &str) -> Keys {
 }
 
 pub(crate) fn document(name: &str) -> chain::department::Department {
+    document_at(name, &format!("http://{name}.example"))
+}
+
+fn document_at(name: &str, url: &str) -> chain::department::Department {
     let keys = keys(name);
     let registrar = name == "civil-registry";
     chain::department::Department {
         id: id(name),
         name: format!("The {name} department").parse().unwrap(),
-        url: format!("http://{name}.example").parse().unwrap(),
+        url: url.parse().unwrap(),
         signing_key: keys.signing.verifying_key(),
         hpke_key: keys.recipient.public_key().to_string().parse().unwrap(),
         roles: registrar.then_some(Role::Registrar).into_iter().collect(),
@@ -164,8 +174,11 @@ pub(crate) const DEPARTMENTS: [&str; 3] = ["civil-registry", "tax", "welfare"];
 impl Network {
     /// Departments without records, services or keys on the chain.
     pub(crate) fn bare(grace_seconds: u32) -> Self {
-        let folder = TempDir::new().unwrap();
-        let validator = SigningKey::from_seed(&seed("gateway", 0));
+        Self::at(grace_seconds, |name| format!("http://{name}.example"))
+    }
+
+    /// As [`Network::bare`], with departments at `url`.
+    pub(crate) fn at(grace_seconds: u32, url: impl Fn(&str) -> String) -> Self {
         let facts = NetworkFacts {
             format: GENESIS_FORMAT.to_owned(),
             name: "network.example/test".parse().unwrap(),
@@ -175,15 +188,24 @@ impl Network {
                 normal_form: "12 digits".parse().unwrap(),
             },
             records_grace_seconds: grace_seconds,
-            departments: DEPARTMENTS.map(document).to_vec(),
+            departments: DEPARTMENTS.map(|name| document_at(name, &url(name))).to_vec(),
             validators: vec![Validator {
                 id: "gateway".parse().unwrap(),
                 name: "Gateway".parse().unwrap(),
-                key: validator.verifying_key(),
+                key: SigningKey::from_seed(&seed("gateway", 0)).verifying_key(),
             }],
             cosigners: Vec::new(),
         };
-        let genesis = Arc::new(Genesis::new(facts).unwrap());
+        Self::validating(Arc::new(Genesis::new(facts).unwrap()))
+    }
+
+    /// The validator's gateway of this network, on a chain of its own.
+    pub(crate) fn again(&self) -> Self {
+        Self::validating(Arc::clone(&self.shared.genesis))
+    }
+
+    fn validating(genesis: Arc<Genesis>) -> Self {
+        let folder = TempDir::new().unwrap();
         let clock = Arc::new(StoppedClock(AtomicU64::new(NOON)));
         let options = LocalLedgerOptions {
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
@@ -191,18 +213,46 @@ impl Network {
                 folder.path().join("chain"),
                 Arc::clone(&genesis),
                 "gateway".parse().unwrap(),
-                validator,
+                SigningKey::from_seed(&seed("gateway", 0)),
             )
         };
+        let ledger = Arc::new(LocalLedger::open(options).unwrap());
+        Self::over(genesis, ledger, folder, clock)
+    }
+
+    /// Another gateway of this network, which follows `upstream`; `cosigner` cosigns there.
+    pub(crate) fn follower(&self, upstream: Arc<dyn Upstream>, cosigner: &str) -> Self {
+        let (genesis, folder) = (Arc::clone(&self.shared.genesis), TempDir::new().unwrap());
+        let clock = Arc::new(StoppedClock(AtomicU64::new(NOON)));
+        let mut options = FollowerLedgerOptions::new(
+            folder.path().join("chain"),
+            Arc::clone(&genesis),
+            upstream,
+            tokio::runtime::Handle::current(),
+        );
+        options.clock = Arc::clone(&clock) as Arc<dyn Clock>;
+        let (department, key) = (id(cosigner), keys(cosigner).signing);
+        options.cosigners = vec![DepartmentCosigner { department, key }];
+        let ledger = Arc::new(FollowerLedger::open(options).unwrap());
+        Self::over(genesis, ledger, folder, clock)
+    }
+
+    fn over(
+        genesis: Arc<Genesis>,
+        ledger: Arc<dyn Ledger>,
+        folder: TempDir,
+        clock: Arc<StoppedClock>,
+    ) -> Self {
         let shared = Shared {
             genesis,
-            ledger: Arc::new(LocalLedger::open(options).unwrap()),
+            ledger,
             proving_keys: ProvingKeys::loaded(proving_keys()),
             prover: Prover::new(2, 64),
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
             strictness: Strictness { production: false },
         };
-        let mut network = Self { folder, clock, shared, peers: Direct::default() };
+        let (peers, stores) = (Direct::default(), HashMap::new());
+        let mut network = Self { folder, clock, shared, peers, stores };
         for name in DEPARTMENTS {
             network.start(name);
         }
@@ -212,10 +262,15 @@ impl Network {
     /// Approved circuits, a registry and a tax office with the first 60 citizens, their services.
     pub(crate) async fn new(grace_seconds: u32) -> Self {
         let network = Self::bare(grace_seconds);
-        network.approve_circuits(&DEPARTMENTS).await;
-        network.publish("civil-registry", registry_service()).await;
-        network.publish("tax", tax_service()).await;
+        network.furnish().await;
         network
+    }
+
+    /// Approves circuits, imports records and publishes services.
+    pub(crate) async fn furnish(&self) {
+        self.approve_circuits(&DEPARTMENTS).await;
+        self.publish("civil-registry", registry_service()).await;
+        self.publish("tax", tax_service()).await;
     }
 
     /// Opens a department's store, as at a start.
@@ -232,16 +287,18 @@ impl Network {
         self.peers.departments.remove(&id(name));
         let folder = self.folder.path().join(name);
         let rng = || Box::new(UnwrapErr(SysRng));
-        let store = Store::open(&folder, &seed(name, 2), rng()).unwrap();
+        self.stores.remove(&id(name));
+        let store = Arc::new(Store::open(&folder, &seed(name, 2), rng()).unwrap());
         let payloads = payloads(&folder.join("payloads"));
         let department = Department::new(
             id(name),
             keys(name),
-            Arc::new(store),
+            Arc::clone(&store),
             payloads,
             self.shared.clone(),
             rng(),
         );
+        self.stores.insert(id(name), store);
         self.peers.departments.insert(id(name), Arc::new(department));
     }
 
