@@ -7,6 +7,7 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crypto::Digest;
 use thiserror::Error;
@@ -220,6 +221,10 @@ pub trait Ledger: fmt::Debug + Send + Sync {
     /// A signed checkpoint of the last durable block; a follower's may be of an earlier one while nobody
     /// is reached who can sign a newer one.
     fn checkpoint(&self) -> Pending<'_, Result<SignedCheckpoint, ReadError>>;
+
+    /// How long to wait for an entry that somebody else says is on the chain, before telling them to come
+    /// back: this copy may be behind theirs. Zero for a validator, whose copy is the chain.
+    fn lag(&self) -> Duration;
 
     /// What reads the chain folder. It may see a block just before it is durable.
     fn reader(&self) -> &Reader;

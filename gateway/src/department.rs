@@ -24,6 +24,7 @@ use chain::genesis::Genesis;
 use chain::identifier::{DepartmentId, EntryId};
 use chain::ledger::{Ledger, ReadError, Submission, SubmitError};
 use chain::replica::Replica;
+use chain::rules::State;
 use chain::time::Clock;
 use circuits::encoding::Date;
 use circuits::groth16::KeyId;
@@ -36,6 +37,7 @@ use rand_core::CryptoRng;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
+use tokio::time::timeout;
 
 use crate::document::CircuitDocument;
 use crate::exchange::verification::Strictness;
@@ -207,6 +209,9 @@ pub enum Internal {
     /// A department's document has no key of a suite that we have.
     #[error("{0} has no encryption key that this software can seal to")]
     NoRecipientKey(DepartmentId),
+    /// This copy of the chain is behind the one of somebody who named an entry.
+    #[error("entry {0} has not reached this copy of the chain yet")]
+    Behind(EntryId),
     /// A stored exchange does not fit its own schema: the store was changed from outside.
     #[error("a stored exchange is damaged: {0}")]
     Damaged(String),
@@ -292,6 +297,34 @@ impl Department {
         self.shared.ledger.submit(Submission { entry, document }).await?;
         measure::since(start, measure::APPEND);
         Ok(entry.id(network))
+    }
+
+    /// Waits until this copy of the chain is as somebody says that the chain is, or for as long as it may be
+    /// behind. Whether it is so then is for the caller to look.
+    pub(crate) async fn wait_for_chain(&self, known: impl Fn(&State) -> bool) {
+        let lag = self.shared.ledger.lag();
+        let mut newest = self.shared.ledger.subscribe();
+        let there = newest.wait_for(|replica| known(replica.state()));
+        let _ = timeout(lag, there).await.is_ok_and(|there| there.is_ok());
+    }
+
+    /// Waits until this copy of the chain has the entries that another department names.
+    ///
+    /// What the other names is on its copy, and every check of ours would fail for no fault of its own while
+    /// ours is behind. It is told to come back then, and not that it is refused.
+    ///
+    /// # Errors
+    /// [`Internal::Behind`] if an entry does not come in time. Never of a validator's copy, which is the chain.
+    pub(crate) async fn wait_for_entries(&self, entries: &[EntryId]) -> Result<(), Internal> {
+        let missing = |state: &State| entries.iter().find(|it| state.position(it).is_none());
+        if self.shared.ledger.lag().is_zero() {
+            return Ok(());
+        }
+        self.wait_for_chain(|state| missing(state).is_none()).await;
+        match missing(self.chain().state()) {
+            Some(entry) => Err(Internal::Behind(*entry)),
+            None => Ok(()),
+        }
     }
 
     /// Commits a batch off the async threads: it waits for the disk.

@@ -44,6 +44,9 @@ const BATCH: usize = 64;
 const WAIT: Duration = Duration::from_secs(20);
 /// How long a submitter waits before it is told that the outcome is unknown: less than a request may take.
 const SUBMIT_TIMEOUT: Duration = Duration::from_secs(25);
+/// How long to wait for an entry that others say is on the chain: while the upstream is reached, blocks take
+/// milliseconds.
+const LAG: Duration = Duration::from_secs(5);
 /// Entries that may be under way before submitters are told to come back.
 const QUEUE_ENTRIES: usize = 1_024;
 
@@ -72,6 +75,8 @@ pub struct FollowerLedgerOptions {
     pub queue: usize,
     /// How long a submitter waits before it is told that the outcome is unknown.
     pub timeout: Duration,
+    /// How long to wait for an entry that others say is on the chain.
+    pub lag: Duration,
     /// What stands between the store and the operating system.
     pub boundary: Arc<dyn Boundary>,
 }
@@ -96,6 +101,7 @@ impl FollowerLedgerOptions {
             backoff: Backoff::default(),
             queue: QUEUE_ENTRIES,
             timeout: SUBMIT_TIMEOUT,
+            lag: LAG,
             boundary: Arc::new(Direct),
         }
     }
@@ -116,6 +122,7 @@ pub struct FollowerLedger {
     pending: AtomicUsize,
     queue: usize,
     timeout: Duration,
+    lag: Duration,
 }
 
 impl FollowerLedger {
@@ -178,6 +185,7 @@ impl FollowerLedger {
             pending,
             queue,
             timeout,
+            lag: options.lag,
         })
     }
 
@@ -323,6 +331,10 @@ impl Ledger for FollowerLedger {
 
     fn checkpoint(&self) -> Pending<'_, Result<SignedCheckpoint, ReadError>> {
         Box::pin(self.newest_checkpoint())
+    }
+
+    fn lag(&self) -> Duration {
+        self.lag
     }
 
     fn reader(&self) -> &Reader {

@@ -285,6 +285,10 @@ impl Ledger for LocalLedger {
         self.shared.newest.subscribe()
     }
 
+    fn lag(&self) -> Duration {
+        Duration::ZERO
+    }
+
     fn reader(&self) -> &Reader {
         &self.reader
     }

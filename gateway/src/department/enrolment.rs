@@ -194,6 +194,8 @@ impl Department {
         signed: &SignedKeyCard,
     ) -> Result<Vec<String>, EnrolError> {
         let (registrar, subject) = (signed.card.registrar, signed.card.subject);
+        let digest = signed.card.digest();
+        self.wait_for_chain(|state| state.consent_key_of_card(&digest).is_some()).await;
         let card = self.check_card(signed, &registrar, subject)?;
         if card.key != *key {
             return Err(EnrolError::OtherKey);

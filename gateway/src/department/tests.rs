@@ -4,6 +4,7 @@ mod ends;
 mod faulty;
 mod importing;
 mod impostor;
+mod lagging;
 mod network;
 mod payloads;
 mod receipts;

@@ -278,6 +278,11 @@ pub fn verify(
     })
 }
 
+/// An answer before any check, to see which entries it names.
+pub fn peek(bytes: &[u8]) -> Option<Answer> {
+    decode(bytes).ok()
+}
+
 fn decode(bytes: &[u8]) -> Result<Answer, Refusal> {
     let answer: Answer =
         canonical::from_slice(bytes).map_err(|error| Refusal::Encoding(error.without_content()))?;

@@ -254,6 +254,7 @@ impl From<Internal> for Problem {
                 tracing::error!(%error, "the chain takes no entry");
                 Self::new(error.code(), error)
             }
+            Internal::Behind(_) => Problem::new("chain-behind", error),
             Internal::Chain(error @ ReadError::NoCheckpoint) => Self::new(error.code(), error),
             error => Self::internal(&error),
         }

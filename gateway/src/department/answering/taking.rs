@@ -174,6 +174,7 @@ impl Department {
         if request.issuer != self.id || request.network != *self.shared.genesis.network() {
             return Err(ReceiveError::Addressee);
         }
+        self.wait_for_entries(&[*entry]).await?;
         let service = self.current_service(&request.service).await?.ok_or(ReceiveError::Service)?;
         let request =
             CheckedRequest::check(request, &service.schema, &schema_digest(&service.schema))?;

@@ -27,6 +27,9 @@ impl Department {
             (AskedBasis::Consent, None) => Ok((LegalBasis::Consent { key_card: None }, None)),
             (AskedBasis::Consent, Some(subject)) => {
                 let signed = self.fetch_card(&service.registrar, subject, peers).await?;
+                // The registrar's copy of the chain has it; ours may be behind.
+                let digest = signed.card.digest();
+                self.wait_for_chain(|state| state.consent_key_of_card(&digest).is_some()).await;
                 let key_card =
                     Some(self.check_card(&signed, &service.registrar, subject)?.digest());
                 Ok((LegalBasis::Consent { key_card }, Some(signed)))

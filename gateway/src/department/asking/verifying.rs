@@ -34,6 +34,11 @@ impl Department {
         if let Some(refusal) = row.stage.refusal() {
             return Ok(Err(refusal));
         }
+        if let Some(answer) = verification::peek(plaintext) {
+            let consent = answer.consent_entry.into_iter();
+            let named: Vec<_> = consent.chain([answer.records, answer.proof_entry]).collect();
+            self.wait_for_entries(&named).await?;
+        }
         let request = self.restore_request(&row.request).await?;
         let verified = match row.entry {
             Some(entry) => self.verify(&row, &request, &entry, plaintext).await?,

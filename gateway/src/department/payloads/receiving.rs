@@ -266,6 +266,7 @@ impl Department {
         let manifest: PayloadManifest = canonical::from_slice(opened.plaintext())
             .map_err(|error| PeerError::Malformed(error.without_content()))?;
         manifest.check().map_err(PayloadRefusal::from)?;
+        self.wait_for_entries(&[manifest.sent]).await?;
         self.require_entry(&other, &manifest)?;
         let there = self.payloads.store.parts(request, payload).await.map_err(Internal::from)?;
 

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use chain::block::CertifiedBlock;
 use chain::checkpoint::SignedCheckpoint;
@@ -74,6 +75,10 @@ impl Ledger for Faulty {
 
     fn checkpoint(&self) -> Pending<'_, Result<SignedCheckpoint, ReadError>> {
         self.ledger.checkpoint()
+    }
+
+    fn lag(&self) -> Duration {
+        self.ledger.lag()
     }
 
     fn reader(&self) -> &Reader {

@@ -329,6 +329,7 @@ pub(super) const TABLE: &[Row] = &[
             "ledger-fork",
             "ledger-forked-checkpoint",
             "checkpoint-unseen",
+            "chain-behind",
             "nonce-store-full",
         ],
     },
