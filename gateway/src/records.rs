@@ -181,6 +181,11 @@ impl Dataset {
         self.len() == 0
     }
 
+    /// Whether no import left anything in it that is to be removed, or is under way.
+    pub fn is_clear(&self) -> bool {
+        self.state.staging.or(self.state.collecting).is_none()
+    }
+
     /// `F(schema digest)`
     pub fn schema_element(&self) -> Fr {
         digest_element(self.schema_digest.as_bytes())

@@ -368,6 +368,9 @@ impl Department {
     /// Removes what imports left that a stop interrupted.
     pub(super) async fn clear_imports(&self) -> Result<(), Internal> {
         for dataset in self.records().datasets()? {
+            if dataset.is_clear() {
+                continue; // else an import that begins now would find another one under way
+            }
             let Some(claim) = self.importing.claim(dataset.name()) else { continue };
             let store = Arc::clone(&self.store);
             spawn_blocking(move || Records::new(&store).clear(&claim.dataset))

@@ -1,3 +1,4 @@
+mod importing;
 mod readiness;
 
 use super::*;

@@ -128,9 +128,13 @@ async fn import<H: Hosting>(
     QueryOf(how): QueryOf<ImportQuery>,
     request: Request<Body>,
 ) -> Result<Response<Body>, Problem> {
-    require_content_type(request.headers(), content_type(how.format))?;
-    let mut file = Upload::endless(request.into_body(), &site.limits);
-    match department.import(dataset, how, &mut file).await {
+    let (parts, body) = request.into_parts();
+    let mut file = Upload::endless(body, &site.limits);
+    let imported = match require_content_type(&parts.headers, content_type(how.format)) {
+        Ok(()) => department.import(dataset, how, &mut file).await,
+        Err(problem) => Err(problem),
+    };
+    match imported {
         Ok(imported) => Ok(json_response(StatusCode::OK, &imported)),
         Err(problem) => {
             file.discard().await;

@@ -48,8 +48,8 @@ impl LocalClient {
             Format::Csv => "csv",
             Format::JsonLines => "json-lines",
         };
-        // A dataset's name is a path segment as it is: the gateway has no other names.
         let skip_bad = how.skip_bad;
+        let dataset = segment(dataset);
         let target = format!("/v1/datasets/{dataset}/records?format={format}&skip_bad={skip_bad}");
         let request =
             self.request(Method::POST, &target, Bytes::new(), content_type(how.format))?;
@@ -82,6 +82,17 @@ impl LocalClient {
             Err(_) => LocalClientError::Problem(problem),
         })
     }
+}
+
+/// A name as a segment of a path (RFC 3986, section 3.3).
+fn segment(name: &str) -> String {
+    name.bytes().fold(String::new(), |mut segment, byte| {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' => segment.push(byte.into()),
+            _ => segment += &format!("%{byte:02X}"),
+        }
+        segment
+    })
 }
 
 /// A file as a body.
