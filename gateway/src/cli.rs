@@ -12,6 +12,7 @@ mod import;
 mod init;
 mod operator;
 mod payload;
+mod rebuild;
 mod request;
 mod serve;
 mod service;
@@ -81,6 +82,9 @@ enum Command {
     /// Verify a filed answer offline, against a genesis file and nothing else.
     #[command(after_help = "Example: proofgate verify answer.json --genesis genesis.json")]
     Verify(verify::Arguments),
+    /// Build this gateway's copy of the chain anew from another copy, checking every rule.
+    #[command(after_help = "Example: proofgate --dir tax rebuild --from http://127.0.0.1:8082")]
+    Rebuild(rebuild::Arguments),
     /// Re-verify a chain folder against a genesis file, offline, trusting nothing else.
     #[command(
         after_help = "Example: proofgate audit --genesis genesis.json --chain ./network/chain \
@@ -142,6 +146,7 @@ pub fn main() -> ExitCode {
         Command::Serve => block_on(serve::run(&folder())),
         Command::Approve(arguments) => operate(approve::run(&folder(), arguments)),
         Command::Service(step) => operate(service::run(&folder(), step)),
+        Command::Rebuild(arguments) => operate(rebuild::run(&folder(), arguments)),
         Command::Import(arguments) => operate(import::run(&folder(), arguments)),
         Command::Request(arguments) => operate(request::run(&folder(), arguments)),
         Command::Payload(arguments) => operate(payload::run(&folder(), arguments)),

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use thiserror::Error;
 
 use crate::folder::{FileError, GenesisFileError, LockError, ProvingKeyError};
+use crate::following::PeerCopyError;
 use crate::hosting::HostError;
 use crate::http::tls::TlsError;
 use crate::key_file::KeyFileError;
@@ -55,6 +56,9 @@ pub enum ServeError {
     /// The copy of the chain does not open.
     #[error("the chain: {0} [{code}]", code = .0.code())]
     Chain(#[from] chain::ledger::OpenLedgerError),
+    /// Another department's copy of the chain shows that this one is not the newest.
+    #[error("the chain: {0}")]
+    Peers(#[from] Box<PeerCopyError>),
     /// A department's store does not open.
     #[error(transparent)]
     Store(#[from] StoreError),

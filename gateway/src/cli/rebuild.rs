@@ -1,0 +1,94 @@
+//! `proofgate rebuild`
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use chain::ledger::Upstream;
+use chain::rebuild::{FolderUpstream, RebuildError, Rebuilt, rebuild};
+use chain::store::OpenError;
+use clap::Args;
+use indicatif::ProgressBar;
+use serde_json::json;
+
+use super::exit::Exit;
+use super::failure::Failure;
+use super::request::print_json;
+use super::say;
+use crate::folder::Folder;
+use crate::http::chain_client::ChainClient;
+use crate::http::tls::Trust;
+use crate::http::{BaseUrl, ClientLimits};
+use crate::serving::ServeError;
+
+/// Arguments of `proofgate rebuild`.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// Where another copy is: the http:// or https:// address of another gateway of the network, or a
+    /// chain folder that no gateway has open. Nothing in it is believed.
+    #[arg(long)]
+    from: String,
+    /// Print JSON on standard output.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Builds the folder's copy of the chain anew.
+pub(super) async fn run(folder: &Folder, arguments: Arguments) -> Result<(), Failure> {
+    let config = folder.config()?;
+    let _lock = folder.lock().map_err(ServeError::from)?;
+    let genesis = folder.genesis()?;
+    let upstream: Arc<dyn Upstream> = if arguments.from.contains("://") {
+        let base: BaseUrl = arguments
+            .from
+            .parse()
+            .map_err(|error| Failure::new(Exit::Usage, format_args!("--from: {error}")))?;
+        let trust = Trust::with_roots(&config.authorities).map_err(ServeError::from)?;
+        Arc::new(ChainClient::new(base, ClientLimits::default()).trusting(trust))
+    } else {
+        Arc::new(FolderUpstream::open(&PathBuf::from(&arguments.from)).map_err(opening)?)
+    };
+    let bar = ProgressBar::new_spinner();
+    let rebuilt = rebuild(&folder.chain(), genesis, &*upstream, |tip| {
+        bar.set_message(format!("height {}, {} entries checked", tip.height, tip.log_size));
+        bar.tick();
+    })
+    .await;
+    bar.finish_and_clear();
+    let Rebuilt { tip, damage, kept } = rebuilt.map_err(failed)?;
+    if arguments.json {
+        print_json(&json!({
+            "height": tip.height, "entries": tip.log_size, "log_root": tip.log_root,
+            "damage": damage.map(|error| error.to_string()), "kept": kept,
+        }));
+        return Ok(());
+    }
+    say(format_args!(
+        "rebuilt up to height {}, {} entries, every rule checked",
+        tip.height, tip.log_size
+    ));
+    if let Some(damage) = damage {
+        say(format_args!("what was wrong: {damage}"));
+    }
+    if let Some(kept) = kept {
+        say(format_args!("what was there before is kept in {}", kept.display()));
+    }
+    Ok(())
+}
+
+fn opening(error: OpenError) -> Failure {
+    let exit = match &error {
+        OpenError::Locked { .. } => Exit::TempFail,
+        _ => Exit::NoInput,
+    };
+    Failure::new(exit, format_args!("--from: {error} [{}]", error.code()))
+}
+
+fn failed(error: RebuildError) -> Failure {
+    let exit = match &error {
+        RebuildError::Folder(OpenError::Locked { .. }) => Exit::TempFail,
+        RebuildError::Upstream(_) => Exit::Unavailable,
+        RebuildError::Folder(_) | RebuildError::Store(_) => Exit::IoErr,
+        _ => Exit::DataErr,
+    };
+    Failure::new(exit, format_args!("{error} [{}]", error.code()))
+}
