@@ -1,0 +1,135 @@
+//! Real gateways in folders of their own, set up and worked with by commands alone.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
+use std::time::Duration;
+
+/// How long a gateway may take to do what it says on standard output.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// Runs the binary on a folder.
+pub(crate) fn proofgate(folder: &Path, arguments: &[&str]) -> Output {
+    command(folder, arguments).output().expect("the binary was built for this test")
+}
+
+/// Runs the binary on a folder, with something on standard input.
+pub(crate) fn proofgate_told(folder: &Path, arguments: &[&str], input: &str) -> Output {
+    let mut command = command(folder, arguments);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("the binary was built for this test");
+    // A command that fails early does not read what it is told.
+    let _: std::io::Result<()> = child.stdin.take().unwrap().write_all(input.as_bytes());
+    child.wait_with_output().unwrap()
+}
+
+/// What a command that must succeed printed.
+pub(crate) fn done(output: Output) -> String {
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{}: {error}", output.status);
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn command(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_proofgate"));
+    command.arg("--dir").arg(folder).args(arguments);
+    command
+}
+
+/// A port of this machine that was free a moment ago.
+pub(crate) fn free_port() -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    listener.local_addr().unwrap().port()
+}
+
+/// A gateway's process. Killed when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Gateway {
+    pub(crate) folder: PathBuf,
+    child: Child,
+    said: Receiver<String>,
+    log: thread::JoinHandle<String>,
+}
+
+impl Gateway {
+    /// Starts `proofgate serve` on a folder; it may not serve yet.
+    pub(crate) fn start(folder: &Path) -> Self {
+        let mut command = command(folder, &["serve"]);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the binary was built for this test");
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        let (sender, said) = mpsc::channel();
+        thread::spawn(move || {
+            for line in stdout.lines().map_while(Result::ok) {
+                // Whoever waits for a line has it by then, or is gone.
+                let _: Result<(), mpsc::SendError<String>> = sender.send(line);
+            }
+        });
+        let mut stderr = child.stderr.take().unwrap();
+        let log = thread::spawn(move || {
+            let mut bytes = Vec::new();
+            stderr.read_to_end(&mut bytes).expect("a pipe can be read");
+            String::from_utf8_lossy(&bytes).into_owned()
+        });
+        Self { folder: folder.to_owned(), child, said, log }
+    }
+
+    /// Starts it and waits until it serves.
+    pub(crate) fn serving(folder: &Path) -> Self {
+        let gateway = Self::start(folder);
+        gateway.says("serving on ");
+        gateway
+    }
+
+    /// Waits for a line that begins so; what follows in it.
+    pub(crate) fn says(&self, beginning: &str) -> String {
+        loop {
+            match self.said.recv_timeout(PATIENCE) {
+                Ok(line) => {
+                    if let Some(rest) = line.strip_prefix(beginning) {
+                        return rest.to_owned();
+                    }
+                }
+                Err(error) => panic!("{}: no {beginning:?}: {error}", self.folder.display()),
+            }
+        }
+    }
+
+    /// Its process.
+    pub(crate) fn process(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// `kill -9`
+    pub(crate) fn kill(mut self) -> String {
+        // It may have ended by itself, which whoever looks at the log will see.
+        let _: std::io::Result<()> = self.child.kill();
+        self.ended().1
+    }
+
+    /// What a service manager does to stop it: how it ended, and its log.
+    pub(crate) fn stop(mut self) -> (ExitStatus, String) {
+        let process = self.child.id().to_string();
+        let sent = Command::new("kill").args(["-TERM", &process]).status().unwrap();
+        assert!(sent.success());
+        self.ended()
+    }
+
+    /// Waits for its end.
+    pub(crate) fn ended(&mut self) -> (ExitStatus, String) {
+        let status = self.child.wait().unwrap();
+        let log = std::mem::replace(&mut self.log, thread::spawn(String::new));
+        (status, log.join().unwrap())
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _: std::io::Result<()> = self.child.kill();
+        let _: std::io::Result<ExitStatus> = self.child.wait();
+    }
+}
