@@ -20,6 +20,7 @@ mod limits;
 pub mod local;
 pub mod local_client;
 pub mod metrics;
+mod openapi;
 mod path;
 pub mod peer;
 pub mod problem;

@@ -24,10 +24,12 @@ use crypto::Digest;
 use hyper::body::Bytes;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::body::{JSON, json_response, parse_json, read, require_content_type};
 use super::hosting::{Hosting, Site};
 use super::local::SubjectText;
+use super::openapi::schemas::DigestText;
 use super::path::PathOf;
 use super::problem::Problem;
 use super::signature::NonceError;
@@ -108,7 +110,7 @@ pub trait CitizenApi: Send + Sync + 'static {
 }
 
 /// The body of `POST keys`. `Debug` hides it.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct KeyEnrolment {
     /// Whose key it is.
@@ -124,7 +126,7 @@ impl fmt::Debug for KeyEnrolment {
 }
 
 /// The datasets into whose records a card's key was put.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct CardTaken {
     /// Their names.
     pub datasets: Vec<String>,
@@ -132,7 +134,7 @@ pub struct CardTaken {
 
 /// A question that waits for the citizen. A wallet recomputes all that it signs from `request` and
 /// `schema`; the rest is for reading.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Pending {
     /// The request document.
     pub request: serde_json::Value,
@@ -151,32 +153,38 @@ pub struct Pending {
 }
 
 /// The body of `POST consents`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Consent {
     /// Digest of the request.
+    #[schema(value_type = DigestText)]
     pub request: Digest,
     /// The signature over `M`.
+    #[schema(value_type = String, pattern = "^[0-9a-f]{192}$")]
     pub signature: ConsentSignatureBytes,
     /// The lock that a withdrawal opens.
+    #[schema(value_type = DigestText)]
     pub lock: Digest,
 }
 
 /// The body of `POST refusals`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Refusal {
     /// Digest of the request.
+    #[schema(value_type = DigestText)]
     pub request: Digest,
 }
 
 /// The body of `POST withdrawals`. `Debug` hides what opens the lock.
-#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Withdrawal {
     /// Digest of the request.
+    #[schema(value_type = DigestText)]
     pub request: Digest,
     /// What opens the consent's lock.
+    #[schema(value_type = DigestText)]
     pub w: Digest,
 }
 
@@ -187,31 +195,35 @@ impl fmt::Debug for Withdrawal {
 }
 
 /// The body of `POST offers`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OfferTaken {
     /// The requester's signed offer.
     pub offer: serde_json::Value,
     /// The signature over `M`.
+    #[schema(value_type = String, pattern = "^[0-9a-f]{192}$")]
     pub signature: ConsentSignatureBytes,
     /// The lock that a withdrawal opens.
+    #[schema(value_type = DigestText)]
     pub lock: Digest,
 }
 
 /// Where an exchange stands after the citizen's step.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Progress {
     /// The exchange's state.
     pub state: String,
     /// Id of the entry that the step put on the chain.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<DigestText>)]
     pub entry: Option<Digest>,
 }
 
 /// An exchange about the citizen's records.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PastExchange {
     /// Digest of the request.
+    #[schema(value_type = DigestText)]
     pub request: Digest,
     /// Who asked.
     pub requester: String,

@@ -26,11 +26,13 @@ use axum::routing::{get, post};
 use crypto::Digest;
 use crypto::envelope::PayloadId;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::body::{
     Download, OCTETS, Upload, json_response, range_start, read_json, require_content_type,
 };
 use super::hosting::{Hosting, Site};
+use super::openapi::schemas::{DigestText, PayloadIdText};
 use super::path::{PathOf, QueryOf};
 use super::problem::Problem;
 use token::Local;
@@ -129,21 +131,34 @@ pub enum About {
 }
 
 /// [`Ask`] with the members that its JSON has.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct AskFields {
+#[schema(as = Ask, description = "A question, as a department's system asks it.")]
+pub(super) struct AskFields {
+    /// Who is asked.
     issuer: String,
+    /// About which of its datasets.
     dataset: String,
+    /// About which citizen; or else `pseudonymous`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     subject: Option<SubjectText>,
+    /// About whoever takes the offer to the issuer.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pseudonymous: bool,
+    /// The condition: claims that must all hold; of the alternatives within `any_of`, one.
     query: serde_json::Value,
+    /// What for.
     purpose: String,
+    /// On what ground.
     legal_basis: AskedBasis,
+    /// The date that ages are counted at, `YYYY-MM-DD`.
+    #[schema(format = Date)]
     as_of: String,
+    /// How long to wait for an answer, in seconds.
     expires_in: u64,
+    /// The nonce of a declared set of questions about one subject.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, pattern = "^[0-9a-f]{32}$")]
     nonce: Option<NonceText>,
 }
 
@@ -186,7 +201,7 @@ impl From<Ask> for AskFields {
 }
 
 /// On what ground a department's system asks.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum AskedBasis {
     /// The citizen consents. (With braces: serde lets a unit variant have unknown members.)
@@ -199,7 +214,7 @@ pub enum AskedBasis {
 }
 
 /// A subject identifier as it was given, not yet checked. `Debug` hides it.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(transparent)]
 pub struct SubjectText(pub String);
 
@@ -222,32 +237,38 @@ pub struct Idempotency {
 }
 
 /// What a department's system is told about its question.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Asked {
     /// Digest of the request document.
+    #[schema(value_type = DigestText)]
     pub request: Digest,
     /// Its nonce: further questions about the same subject may be declared to be of the same set.
+    #[schema(value_type = String, pattern = "^[0-9a-f]{32}$")]
     pub nonce: NonceText,
     /// Id of its entry on the chain, once it is there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<DigestText>)]
     pub entry: Option<Digest>,
     /// What became of it.
     #[serde(flatten)]
     pub status: AskedStatus,
     /// Equal for all questions about one subject under one nonce.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<DigestText>)]
     pub subject_tag: Option<Digest>,
     /// The citizen's pseudonym towards this requester and purpose.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<DigestText>)]
     pub pseudonym: Option<Digest>,
     /// What a reader of the answer must be told.
     pub notes: Vec<String>,
     /// Entries on the chain whose receipts belong to the file.
+    #[schema(value_type = Vec<DigestText>)]
     pub receipts: Vec<Digest>,
 }
 
 /// What became of a question.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "status", rename_all = "kebab-case")]
 pub enum AskedStatus {
     /// Asked; no good answer yet.
@@ -264,9 +285,10 @@ pub enum AskedStatus {
 }
 
 /// A question that another department asked, as the issuer's operator sees it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Received {
     /// Digest of the request document.
+    #[schema(value_type = DigestText)]
     pub request: Digest,
     /// Who asks.
     pub requester: String,
@@ -278,7 +300,7 @@ pub struct Received {
 }
 
 /// The body of `POST /v1/enrolments`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Enrolment {
     /// Whose key will be enrolled.
@@ -286,7 +308,7 @@ pub struct Enrolment {
 }
 
 /// A one-time code, which the registrar's clerk hands to the citizen. `Debug` hides it.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct EnrolmentCode {
     /// The code.
     pub code: String,
@@ -301,11 +323,13 @@ impl fmt::Debug for EnrolmentCode {
 }
 
 /// A payload that was sent.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PayloadSent {
     /// The payload.
+    #[schema(value_type = PayloadIdText)]
     pub id: PayloadId,
     /// The request that it belongs to.
+    #[schema(value_type = DigestText)]
     pub request: Digest,
     /// Who is to receive it.
     pub recipient: String,
@@ -314,9 +338,11 @@ pub struct PayloadSent {
     /// The document's length.
     pub bytes: u64,
     /// The salted commitment to its ciphertext.
+    #[schema(value_type = DigestText)]
     pub commitment: Digest,
     /// Id of its `payload-sent` entry, once it is on the chain.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<DigestText>)]
     pub sent_entry: Option<Digest>,
     /// Where it stands.
     #[serde(flatten)]
@@ -324,7 +350,7 @@ pub struct PayloadSent {
 }
 
 /// Where a payload that was sent stands.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "delivery", rename_all = "kebab-case")]
 pub enum Delivery {
     /// It waits for the chain or for the recipient.
@@ -339,11 +365,13 @@ pub enum Delivery {
 }
 
 /// A payload that was received.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PayloadReceived {
     /// The payload.
+    #[schema(value_type = PayloadIdText)]
     pub id: PayloadId,
     /// The request that it belongs to.
+    #[schema(value_type = DigestText)]
     pub request: Digest,
     /// Who sent it.
     pub sender: String,
@@ -353,15 +381,17 @@ pub struct PayloadReceived {
 }
 
 /// A payload that is there to be opened.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct CompletePayload {
     /// The document's name.
     pub name: String,
     /// The document's length.
     pub bytes: u64,
     /// Id of its `payload-sent` entry.
+    #[schema(value_type = DigestText)]
     pub sent_entry: Digest,
     /// Id of its `payload-received` entry.
+    #[schema(value_type = DigestText)]
     pub received_entry: Digest,
 }
 

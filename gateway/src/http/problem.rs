@@ -51,6 +51,16 @@ pub(super) async fn within<F: Future>(instance: String, answer: F) -> F::Output 
     INSTANCE.scope(instance, answer).await
 }
 
+/// The status of a code, if there is such a code.
+pub(super) fn status_of(code: &str) -> Option<StatusCode> {
+    row(code).map(|(row, _)| row.status)
+}
+
+/// Its title.
+pub(super) fn title_of(code: &str) -> Option<&'static str> {
+    row(code).map(|(row, _)| row.title)
+}
+
 /// An error as its caller is told it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {

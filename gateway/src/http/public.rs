@@ -11,13 +11,16 @@ use axum::routing::get;
 use crypto::Digest;
 use hyper::body::Bytes;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::body::{JSON, OCTETS, json_response, typed};
 use super::hosting::{Hosting, Site};
+use super::openapi;
+use super::openapi::schemas::DigestText;
 use super::path::PathOf;
 use super::problem::Problem;
 
-const TEXT: &str = "text/plain; charset=utf-8";
+pub(super) const TEXT: &str = "text/plain; charset=utf-8";
 /// What is found by its digest, or is signed and in the past, never changes.
 const FOREVER: &str = "public, max-age=31536000, immutable";
 /// What grows with the chain.
@@ -60,7 +63,7 @@ pub trait PublicApi: Send + Sync + 'static {
 }
 
 /// Whether a gateway can serve.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Readiness {
     /// Whether nothing is missing.
     pub ready: bool,
@@ -69,7 +72,7 @@ pub struct Readiness {
 }
 
 /// One thing that a gateway has to be able to do.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Check {
     /// `prove`, `append` or `decrypt`.
     pub name: String,
@@ -94,15 +97,17 @@ impl Readiness {
 }
 
 /// The chain's newest block.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Tip {
     /// Its height.
     pub height: u64,
     /// Its hash.
+    #[schema(value_type = DigestText)]
     pub block: Digest,
     /// How many entries the log has.
     pub entries: u64,
     /// The log's root.
+    #[schema(value_type = DigestText)]
     pub log_root: Digest,
 }
 
@@ -122,6 +127,7 @@ pub(super) fn routes<H: Hosting>() -> Router<Site<H>> {
         .route("/v1/chain/blocks/{height}", get(block::<H>))
         .route("/v1/chain/receipts/{entry}", get(receipt::<H>))
         .route("/v1/documents/{digest}", get(document::<H>))
+        .merge(openapi::routes())
 }
 
 fn kept(mut response: Response<Body>, how: &'static str) -> Response<Body> {

@@ -9,10 +9,12 @@ use axum::extract::State;
 use axum::routing::{get, post};
 use crypto::Digest;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::token::Local;
 use crate::http::body::{CSV, JSON_LINES, Upload, json_response, require_content_type};
 use crate::http::hosting::{Hosting, Site};
+use crate::http::openapi::schemas::DigestText;
 use crate::http::path::{PathOf, QueryOf};
 use crate::http::problem::Problem;
 use crate::import::{Format, Rejected};
@@ -36,20 +38,23 @@ pub trait DatasetsApi: Send + Sync + 'static {
 }
 
 /// A dataset as its department's own systems see it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct DatasetView {
     /// Its name.
     pub name: String,
     /// Its schema.
     pub schema: serde_json::Value,
     /// SHA-256 of the canonical schema.
+    #[schema(value_type = DigestText)]
     pub schema_digest: Digest,
     /// How many records it has.
     pub records: u64,
     /// The root of its record tree.
+    #[schema(value_type = DigestText)]
     pub root: Digest,
     /// Id of the entry of its current service.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<DigestText>)]
     pub service_entry: Option<Digest>,
 }
 
@@ -66,7 +71,7 @@ pub struct ImportQuery {
 }
 
 /// What an import did.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Imported {
     /// Records that were not there before.
     pub added: u64,
@@ -77,14 +82,16 @@ pub struct Imported {
     /// The rows that were passed over, by line.
     pub rejected: Vec<RejectedRow>,
     /// The root of the dataset's record tree.
+    #[schema(value_type = DigestText)]
     pub root: Digest,
     /// Id of the entry with this root; absent while the dataset has no service.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<DigestText>)]
     pub records_entry: Option<Digest>,
 }
 
 /// A row that is not imported.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RejectedRow {
     /// Line of the file on which the row begins, from 1.
     pub line: u64,

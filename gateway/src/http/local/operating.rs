@@ -9,11 +9,13 @@ use axum::extract::State;
 use axum::routing::{get, post};
 use crypto::Digest;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::token::Local;
 use crate::document::service::Service;
 use crate::http::body::{json_response, read_json};
 use crate::http::hosting::{Hosting, Site};
+use crate::http::openapi::schemas::DigestText;
 use crate::http::problem::Problem;
 
 /// What a department does for its operator.
@@ -44,32 +46,36 @@ pub trait OperatingApi: Send + Sync + 'static {
 }
 
 /// An entry on the chain.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Published {
     /// Its id.
+    #[schema(value_type = DigestText)]
     pub entry: Digest,
 }
 
 /// What is approved.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Approval {
     /// The entry.
+    #[schema(value_type = DigestText)]
     pub entry: Digest,
 }
 
 /// An entry that departments approve.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Proposal {
     /// Its id.
+    #[schema(value_type = DigestText)]
     pub entry: Digest,
     /// `department`, `circuit` or `validators`.
     pub kind: String,
     /// Who put it forward.
     pub author: String,
     /// Digest of its document.
+    #[schema(value_type = DigestText)]
     pub document: Digest,
     /// What it is about, for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,13 +1,14 @@
 //! The document itself.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// The longest `code` and `detail` that are taken from another gateway, in characters.
 pub(super) const MAX_CODE: usize = 64;
 pub(super) const MAX_DETAIL: usize = 1024;
 
 /// A problem document (RFC 9457) as it is sent.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ProblemDocument {
     /// `urn:proofgate:problem:` and the code.
     #[serde(rename = "type")]
