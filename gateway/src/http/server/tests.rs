@@ -1,5 +1,6 @@
-use std::io::Write;
-use std::sync::{Arc, Mutex};
+mod log;
+
+use std::sync::Arc;
 use std::time::Duration;
 
 use ::http::Method;
@@ -7,9 +8,7 @@ use ::http::header::{ALLOW, RETRY_AFTER};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::timeout;
 
-use crate::http::fixture::{
-    BROKEN, ENDLESS, Running, SLOW, WAITING, local_request, problem, read, start,
-};
+use crate::http::fixture::{BROKEN, ENDLESS, Running, SLOW, WAITING, problem, read, start};
 use crate::http::layers::REQUEST_ID;
 use crate::http::limits::Limits;
 use crate::http::server::Drained;
@@ -232,45 +231,4 @@ async fn a_shutdown_does_not_wait_for_ever() {
     let running = start(Limits { drain_time: SHORT, ..Limits::default() }).await;
     let _slow = begin_slow(&running).await;
     assert_eq!(running.stop().await.unwrap(), Drained { cut: 1 });
-}
-
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-#[tokio::test]
-async fn the_log_has_routes_and_codes_and_nothing_about_anybody() {
-    let log = Log::default();
-    let writer = log.clone();
-    let subscriber =
-        tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
-
-    let running = start(Limits::default()).await;
-    let target = "/v1/requests/199001011234?subject=199001011234";
-    assert_eq!(running.local(Method::GET, target, "").await.status, 400);
-    let mut request = local_request(Method::POST, "/v1/enrolments", r#"{"subject":199001011234}"#);
-    *request.method_mut() = Method::from_bytes(b"X199001011234").unwrap();
-    assert_eq!(running.send(request).await.status, 405);
-    let body = r#"{"subject":"199001011234","199001011234":1}"#;
-    assert_eq!(running.local(Method::POST, "/v1/enrolments", body).await.status, 400);
-    assert_eq!(running.raw(&get("/v1/199001011234")).await.status, 404);
-
-    let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
-    for told in ["/v1/requests/{digest}", "code=\"path\"", "status=405", "code=\"json\"", "POST"] {
-        assert!(text.contains(told), "{told} is missing in {text}");
-    }
-    for hidden in ["199001011234", "tax-token", "subject"] {
-        assert!(!text.contains(hidden), "{hidden} is in {text}");
-    }
 }
