@@ -16,6 +16,7 @@ use tracing::Span;
 
 use super::{Department, Internal};
 use crate::import::{FileError, Format, Rejected, Row, Rows};
+use crate::measure;
 use crate::records::{Changed, Records, RecordsError, Staging};
 use crate::subject::Subject;
 
@@ -359,6 +360,8 @@ impl Department {
             let entry = self.publish_root(&dataset, changed.root).await?;
             Ok::<_, ImportError>((changed, entry))
         })?;
+        let put = u64::try_from(changed.added + changed.updated).expect("counts fit 64 bits");
+        measure::records_imported(put);
         if let Err(error) = staging.collect() {
             tracing::warn!(%error, "what an import replaced is removed before the next one");
         }
