@@ -198,7 +198,7 @@ pub async fn log_following(mut following: watch::Receiver<Option<FollowError>>) 
     loop {
         let now = following.borrow_and_update().clone();
         match &now {
-            Some(error @ FollowError::Upstream(_)) => {
+            Some(error @ (FollowError::Upstream(_) | FollowError::Cosigning(_))) => {
                 tracing::warn!(code = error.code(), %error, "the chain is not followed");
             }
             Some(error) => {

@@ -139,9 +139,12 @@ impl Readying {
 
 /// The ledger takes entries.
 fn can_append(health: &Health) -> Result<(), Unready> {
-    match &health.stopped {
-        Some(reason) => Err(Unready::Append(reason.to_string())),
-        None => Ok(()),
+    if let Some(reason) = &health.stopped {
+        return Err(Unready::Append(reason.to_string()));
+    }
+    match &health.following {
+        Some(error) if error.cuts_off() => Err(Unready::Append(error.to_string())),
+        _ => Ok(()),
     }
 }
 
@@ -149,13 +152,20 @@ fn can_append(health: &Health) -> Result<(), Unready> {
 mod tests {
     use super::*;
     use crate::department::tests::Network;
-    use chain::ledger::StopReason;
+    use chain::ledger::{FollowError, StopReason, UpstreamError};
 
     #[tokio::test(flavor = "multi_thread")]
     async fn a_stopped_ledger_takes_no_entries() {
         let health = Network::bare(0).shared.ledger.health().await;
         assert!(can_append(&health).is_ok());
-        let stopped = Health { stopped: Some(StopReason::Closed), ..health };
+        let stopped = Health { stopped: Some(StopReason::Closed), ..health.clone() };
         assert!(can_append(&stopped).is_err());
+
+        // A follower writes through the gateway that it follows.
+        let unreached = || UpstreamError::Unreached { reason: "it is down".to_owned() };
+        let follower = |trouble| Health { following: Some(trouble), ..health.clone() };
+        assert!(can_append(&follower(FollowError::Upstream(unreached()))).is_err());
+        assert!(can_append(&follower(FollowError::Cosigning(unreached()))).is_ok());
+        assert!(can_append(&follower(FollowError::Shorter { ours: 2, theirs: 1 })).is_ok());
     }
 }

@@ -26,6 +26,9 @@ pub enum FollowError {
     /// The upstream's checkpoint is none of a validator.
     #[error("the upstream gateway's checkpoint: {0}")]
     Checkpoint(#[from] CheckpointError),
+    /// The upstream gave no checkpoint, or did not take the cosignature on it. Blocks are followed all the same.
+    #[error("checkpoints are not cosigned: {0}")]
+    Cosigning(UpstreamError),
     /// The upstream has fewer blocks than this copy. It was rolled back, or is another follower and behind;
     /// this copy keeps what it has.
     #[error("the upstream gateway ends at height {theirs}, this copy at {ours}")]
@@ -41,11 +44,16 @@ impl FollowError {
     /// The stable name of the failure; a block's is its own.
     pub fn code(&self) -> &'static str {
         match self {
-            Self::Upstream(error) => error.code(),
+            Self::Upstream(error) | Self::Cosigning(error) => error.code(),
             Self::Block(error) => error.code(),
             Self::Checkpoint(error) => error.code(),
             Self::Shorter { .. } => "upstream-shorter",
         }
+    }
+
+    /// Whether blocks do not come, so that nothing can be put on the chain either.
+    pub const fn cuts_off(&self) -> bool {
+        matches!(self, Self::Upstream(_) | Self::Block(_))
     }
 }
 
@@ -160,7 +168,7 @@ impl Follower {
             Err(Trouble::Fork { size, ours, theirs }) => {
                 Err(Failure::Stop(StopReason::ForkedCheckpoint { size, ours, theirs }))
             }
-            Err(Trouble::Upstream(error)) => Ok(Some(error.into())),
+            Err(Trouble::Upstream(error)) => Ok(Some(FollowError::Cosigning(error))),
             Err(Trouble::Checkpoint(error)) => Ok(Some(error.into())),
             Err(Trouble::Log(error)) => {
                 let reason = error.to_string();
