@@ -31,6 +31,7 @@ use chain::log::{LogError, TilePath};
 use chain::receipt::Receipt;
 use chain::rules::RuleError;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::body::{self, OCTETS, json_response, read_json, require_content_type, typed};
 use super::hosting::{Hosting, Site};
@@ -48,7 +49,7 @@ pub(super) const MAX_BLOCKS: usize = 256;
 const BLOCKS_BYTES: usize = 1024 * 1024;
 
 /// An entry on its way to the chain.
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct EntryDocument {
     /// The entry's encoding in hexadecimal digits.

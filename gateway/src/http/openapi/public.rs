@@ -6,12 +6,13 @@ use super::operation::Operation;
 use super::schemas::{DIGEST, bytes, text};
 use super::{CSS, HTML};
 use crate::http::body::OCTETS;
+use crate::http::chain::{EntryDocument, NOTE};
 use crate::http::public::{Readiness, TEXT, Tip};
 
 const SURFACE: &str = "public";
 
 pub(super) fn operations() -> Vec<Operation> {
-    let all = [chain(), health(), description()];
+    let all = [chain(), following(), health(), description()];
     all.concat()
 }
 
@@ -49,6 +50,59 @@ fn chain() -> Vec<Operation> {
             .within_limits()
             .answers_named(200, "The document.", "Document", json!({}))
             .refuses(&["document-unknown"]),
+    ]
+}
+
+/// For those who follow the chain.
+fn following() -> Vec<Operation> {
+    vec![
+        Operation::get(SURFACE, "/v1/chain/blocks", "Blocks from a height on")
+            .about("Each as its length in four bytes and the block with its certificate. With `wait` the answer comes with the next block, or empty when that time is over.")
+            .within_limits()
+            .query("from")
+            .query("limit")
+            .query("wait")
+            .answers_bytes(200, "The blocks; none past the last.", OCTETS, bytes()),
+        Operation::post(SURFACE, "/v1/chain/entries", "Put an entry on the chain")
+            .about("For followers. The entry has its author's signature, and counts once however often it is handed in.")
+            .within_limits()
+            .reads::<EntryDocument>(json!({ "entry": "00" }))
+            .answers_named(200, "Its receipt: it is durable.", "Receipt", json!({}))
+            .refuses(&[
+                "entry-malformed",
+                "entry-signature",
+                "entry-author-unknown",
+                "document-too-long",
+                "document-missing",
+                "document-mismatch",
+                "ledger-busy",
+                "ledger-unknown",
+                "ledger-closed",
+                "ledger-not-the-validator",
+                "not-ready",
+            ]),
+        Operation::post(SURFACE, "/v1/chain/cosignatures", "Hand in a cosigned checkpoint")
+            .about("As C2SP tlog-cosignature has it.")
+            .within_limits()
+            .reads_bytes(NOTE, "The checkpoint with the cosignatures.")
+            .answers_empty(204, "Taken.")
+            .refuses(&[
+                "checkpoint-malformed",
+                "checkpoint-origin",
+                "checkpoint-signature",
+                "checkpoint-unsigned",
+                "checkpoint-ahead",
+                "checkpoint-contradicted",
+            ]),
+        Operation::get(SURFACE, "/checkpoint/cosigned", "The newest checkpoint that somebody has cosigned")
+            .within_limits()
+            .answers_bytes(200, "The checkpoint.", TEXT, text())
+            .refuses(&["checkpoint-uncosigned"]),
+        Operation::get(SURFACE, "/tile/{path}", "A tile of the log")
+            .about("As C2SP tlog-tiles has it: `/tile/<level>/<index>` for hashes, `/tile/entries/<index>` for entries, with `.p/<width>` for a tile that is not full.")
+            .within_limits()
+            .answers_bytes(200, "The tile.", OCTETS, bytes())
+            .refuses(&["tile-unknown"]),
     ]
 }
 

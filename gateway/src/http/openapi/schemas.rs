@@ -197,6 +197,11 @@ pub(super) fn parameter(name: &str) -> Explained {
             false,
             json!(true),
         ),
+        "from" => explained("Height of the first block.", number(), true, json!(1)),
+
+        "path" => {
+            explained("Level, index and width, with slashes between.", text(), true, json!("0/000"))
+        }
         "department" => explained("A hosted department's id.", text(), true, json!("tax")),
         "digest" => explained("Digest of a request or a document.", digest(), true, json!(DIGEST)),
         "entry" => explained("Id of an entry.", digest(), true, json!(DIGEST)),
@@ -209,7 +214,7 @@ pub(super) fn parameter(name: &str) -> Explained {
             explained("The id of the last row of the page before.", text(), false, json!(DIGEST))
         }
         "limit" => explained(
-            "Rows of the page, 1 to 1,000. A shorter page is the last one.",
+            "At most so many: rows, up to 1,000 (a shorter page is the last one), or blocks, up to 256.",
             number(),
             false,
             json!(1_000),
