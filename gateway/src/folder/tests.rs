@@ -50,7 +50,7 @@ fn a_new_folder_holds_together() {
     assert_eq!(genesis.facts().validators[0].key, validator);
     let home = folder.department(&made.document.id);
     let document = read_document(&home.document_file()).unwrap();
-    assert_eq!(genesis.facts().departments, [document.clone()]);
+    assert_eq!(genesis.facts().departments, std::slice::from_ref(&document));
     let keys = home.secrets().unwrap().keys;
     assert_eq!(document.signing_key, keys.signing.verifying_key());
     assert_eq!(document.hpke_key.as_str(), keys.recipient.public_key().to_string());
