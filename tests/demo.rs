@@ -163,7 +163,7 @@ fn the_demo_plays_the_main_job_and_its_chain_audits() {
         (size + 1, root, "checkpoint-missing"),
     ] {
         let refused = with_checkpoint(size, root);
-        assert_eq!(refused.status.code(), Some(1));
+        assert_eq!(refused.status.code(), Some(65));
         assert!(text(&refused.stderr).contains(code), "{}", text(&refused.stderr));
     }
 
@@ -173,7 +173,7 @@ fn the_demo_plays_the_main_job_and_its_chain_audits() {
     let other = folder.path().join("other.json");
     std::fs::write(&other, facts.to_string()).unwrap();
     let refused = proofgate(&["audit", "--genesis", path(&other), "--chain", path(&chain)]);
-    assert_eq!(refused.status.code(), Some(1));
+    assert_eq!(refused.status.code(), Some(65));
     assert!(text(&refused.stderr).starts_with("proofgate: "), "{}", text(&refused.stderr));
 
     // A folder that is in use is not touched.

@@ -9,6 +9,8 @@
 //! consistent in itself. Checkpoints and receipts that left the house before show it: the audit takes known
 //! checkpoints and demands that the chain still leads through them.
 
+mod upstream;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -18,15 +20,18 @@ use serde::Serialize;
 use thiserror::Error;
 
 use crate::block::CertifiedBlock;
-use crate::checkpoint::Checkpoint;
+use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::document::Documents;
 use crate::entry::Kind;
 use crate::genesis::Genesis;
 use crate::identifier::{BlockHash, NetworkId};
+use crate::ledger::UpstreamError;
 use crate::log::{Frontier, leaf_hash};
 use crate::replica::{Accepted, BlockError, Replica};
 use crate::store::{OpenError, Reader, StoreError, read_mark};
 use crate::time::Timestamp;
+
+pub use upstream::audit_upstream;
 
 /// What an audit found wrong.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
@@ -38,6 +43,12 @@ pub enum AuditError {
     /// The folder cannot be read, or disagrees with itself or its mark.
     #[error(transparent)]
     Folder(#[from] OpenError),
+    /// The gateway that serves the chain gave nothing, or nothing that can be read.
+    #[error(transparent)]
+    Upstream(#[from] UpstreamError),
+    /// The served checkpoint is not a validator's.
+    #[error("the served checkpoint: {0}")]
+    Checkpoint(#[from] CheckpointError),
     /// A known checkpoint is of another log.
     #[error("a known checkpoint is of {origin}, which is another log")]
     CheckpointOrigin {
@@ -66,11 +77,46 @@ impl AuditError {
         match self {
             Self::Block(error) => error.code(),
             Self::Folder(error) => error.code(),
+            Self::Upstream(error) => error.code(),
+            Self::Checkpoint(error) => error.code(),
             Self::CheckpointOrigin { .. } => "checkpoint-origin",
             Self::CheckpointMissing { .. } => "checkpoint-missing",
             Self::CheckpointContradicted { .. } => "checkpoint-contradicted",
         }
     }
+}
+
+impl AuditError {
+    /// Where it is, as far as that can be said.
+    pub const fn place(&self) -> Place {
+        match self {
+            Self::Block(error) | Self::Folder(OpenError::Block(error)) => {
+                Place { height: error.height(), entry: error.entry() }
+            }
+            Self::CheckpointContradicted { size } | Self::CheckpointMissing { size, .. } => {
+                Place { height: None, entry: Some(*size) }
+            }
+            _ => Place { height: None, entry: None },
+        }
+    }
+}
+
+/// A place in the chain.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Place {
+    /// Height of a block.
+    pub height: Option<u64>,
+    /// Index of an entry in the log.
+    pub entry: Option<u64>,
+}
+
+/// How far an audit has come, in entries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// That hold.
+    pub checked: u64,
+    /// That there are.
+    pub total: u64,
 }
 
 impl From<StoreError> for AuditError {
@@ -208,6 +254,9 @@ pub fn audit(
 }
 
 /// Audits a chain folder that no running gateway has open, with its indexes and, if there is one, its mark.
+/// Calls `progress` after each block.
+///
+/// Held in memory are one block with its documents, and the state that the rules need.
 ///
 /// # Errors
 /// [`AuditError`], naming the first thing that is wrong.
@@ -215,15 +264,22 @@ pub fn audit_folder(
     genesis: Arc<Genesis>,
     folder: &Path,
     known: &[Checkpoint],
+    mut progress: impl FnMut(Progress),
 ) -> Result<Report, AuditError> {
     let mut auditor = Auditor::new(genesis, known)?;
     let reader = Reader::open_unverified(folder)?;
-    for height in 1..=reader.last_height()? {
-        let missing = StoreError::Missing { tree: "block", key: height };
-        let block = reader.block(height)?.ok_or(missing)?;
+    let missing = |height| StoreError::Missing { tree: "block", key: height };
+    let last = reader.last_height()?;
+    let total = match last {
+        0 => 0,
+        last => reader.header(last)?.ok_or_else(|| missing(last))?.0.log_size,
+    };
+    for height in 1..=last {
+        let block = reader.block(height)?.ok_or_else(|| missing(height))?;
         let documents = reader.documents_of(&block.block)?;
         let accepted = auditor.block(block, &documents)?;
         reader.check_indexes(&accepted)?;
+        progress(Progress { checked: auditor.replica.tip().log_size, total });
     }
     let tip = auditor.replica.tip();
     reader.check_sizes(tip)?;

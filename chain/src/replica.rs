@@ -128,6 +128,32 @@ impl BlockError {
     }
 }
 
+impl BlockError {
+    /// Height of the block that is wrong; the next one where it was expected.
+    pub const fn height(&self) -> Option<u64> {
+        match self {
+            Self::Network => None,
+            Self::Height { expected: height, .. }
+            | Self::Link { height }
+            | Self::Time { height }
+            | Self::Validators { height }
+            | Self::Proposer { height, .. }
+            | Self::Certificate { height, .. }
+            | Self::Rule { height, .. }
+            | Self::LogSize { height, .. }
+            | Self::LogRoot { height } => Some(*height),
+        }
+    }
+
+    /// Index of the entry that breaks a rule.
+    pub const fn entry(&self) -> Option<u64> {
+        match self {
+            Self::Rule { index, .. } => Some(*index),
+            _ => None,
+        }
+    }
+}
+
 /// A copy of the chain's state. Cloning is cheap.
 #[derive(Clone, Debug)]
 pub struct Replica {

@@ -85,25 +85,14 @@ enum Command {
     /// Build this gateway's copy of the chain anew from another copy, checking every rule.
     #[command(after_help = "Example: proofgate --dir tax rebuild --from http://127.0.0.1:8082")]
     Rebuild(rebuild::Arguments),
-    /// Re-verify a chain folder against a genesis file, offline, trusting nothing else.
-    #[command(
-        after_help = "Example: proofgate audit --genesis genesis.json --chain ./network/chain \
-        --checkpoint kept.txt"
-    )]
-    Audit {
-        /// The genesis file: the only thing that is believed.
-        #[arg(long)]
-        genesis: PathBuf,
-        /// The chain folder. No gateway may have it open.
-        #[arg(long)]
-        chain: PathBuf,
-        /// A checkpoint that you kept, as the gateway's /checkpoint served it; as often as you like.
-        #[arg(long)]
-        checkpoint: Vec<PathBuf>,
-        /// Print the findings as JSON on standard output.
-        #[arg(long)]
-        json: bool,
-    },
+    /// Re-verify a chain against the genesis file, trusting nothing else: a folder, or a running gateway's.
+    ///
+    /// Exit status: 0 everything holds, 65 something does not, 66 a file is missing, 69 the gateway is not
+    /// available, 75 a gateway has the folder open.
+    #[command(after_help = "Example: proofgate --dir tax audit --checkpoint kept.txt\n\
+        Example: proofgate audit network/chain --genesis genesis.json\n\
+        Example: proofgate audit --url http://127.0.0.1:8081 --genesis genesis.json --json")]
+    Audit(audit::Arguments),
     /// The circuits of this build, and this gateway's keys to them.
     #[command(subcommand)]
     Circuits(circuits::Step),
@@ -152,9 +141,7 @@ pub fn main() -> ExitCode {
         Command::Payload(arguments) => operate(payload::run(&folder(), arguments)),
         Command::EnrolmentCode(arguments) => operate(enrolment::run(&folder(), arguments)),
         Command::Verify(arguments) => verify::run(&folder(), &arguments),
-        Command::Audit { genesis, chain, checkpoint, json } => {
-            audit::run(&genesis, &chain, &checkpoint, json).map_err(failed)
-        }
+        Command::Audit(arguments) => block_on(audit::run(&folder(), arguments)),
         Command::Circuits(circuits::Step::List { json }) => {
             circuits::list(json);
             Ok(())

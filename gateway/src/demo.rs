@@ -242,8 +242,8 @@ fn audit(founded: &Founded, report: &mut Report) -> Result<(), DemoError> {
     report.chapter("Offline audit: the chain folder against the genesis file, nothing else");
     let (path, chain) = (founded.folder.genesis_file(), founded.folder.chain());
     let genesis = Arc::new(read_genesis(&path)?);
-    let audited =
-        report.timed("audit", || chain::audit::audit_folder(Arc::clone(&genesis), &chain, &[]))?;
+    let audited = report
+        .timed("audit", || chain::audit::audit_folder(Arc::clone(&genesis), &chain, &[], |_| ()))?;
     report.audited(&audited);
     let found = attacks::rewriting::rewritten(&genesis, &chain)?;
     let name = "a chain folder rewritten without its withdrawal, linked and certified again";

@@ -1,3 +1,5 @@
+mod upstream;
+
 use super::*;
 use crate::contract::Network;
 use crate::document::Document;
@@ -216,7 +218,7 @@ fn a_forged_folder_is_caught_and_a_good_one_is_not() {
     let audit = |blocks: &[CertifiedBlock]| {
         let folder = tempfile::tempdir().unwrap();
         forge(folder.path(), chain.network.genesis(), blocks, &chain.documents).unwrap();
-        audit_folder(chain.network.genesis(), folder.path(), &[])
+        audit_folder(chain.network.genesis(), folder.path(), &[], |_| ())
     };
     let report = audit(&chain.blocks).unwrap();
     assert_eq!(report, chain.audit(chain.blocks.clone()).unwrap());
@@ -229,7 +231,7 @@ fn a_forged_folder_is_caught_and_a_good_one_is_not() {
 #[test]
 fn there_must_be_a_chain_in_the_folder() {
     let folder = tempfile::tempdir().unwrap();
-    let error = audit_folder(Network::new(1).genesis(), folder.path(), &[]).unwrap_err();
+    let error = audit_folder(Network::new(1).genesis(), folder.path(), &[], |_| ()).unwrap_err();
     assert_eq!(error.code(), "store-file");
     assert_eq!(folder.path().read_dir().unwrap().count(), 0, "an audit makes no chain");
 }
@@ -245,7 +247,7 @@ fn a_document_changed_on_the_disk_is_caught() {
         db.open_tree("documents").unwrap().insert(key.as_bytes(), document.as_bytes()).unwrap();
     };
     let audit = || {
-        audit_folder(chain.network.genesis(), folder.path(), &[])
+        audit_folder(chain.network.genesis(), folder.path(), &[], |_| ())
             .map_or_else(|error| error.code(), |_| "ok")
     };
     write(&Network::document("other"));

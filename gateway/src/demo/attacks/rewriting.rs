@@ -43,7 +43,7 @@ pub(in crate::demo) fn rewritten(
     let path = folder.path().join("chain");
     forge(&path, Arc::clone(genesis), &relinked, &documents)
         .map_err(|error| outcome("audit", "a forged folder", &error.to_string()))?;
-    match audit_folder(Arc::clone(genesis), &path, &[]) {
+    match audit_folder(Arc::clone(genesis), &path, &[], |_| ()) {
         Err(error) => Ok(error),
         Ok(_) => Err(outcome("audit", "a finding", "a rewritten chain passed")),
     }
