@@ -103,4 +103,7 @@ fn a_command_on_a_gateway_that_does_not_run_opens_it() {
     assert_eq!(listed, proposed);
     let (status, log) = running.stop();
     assert!(status.success(), "{log}");
+    // A gateway that was killed left its lock file, which counts no more.
+    Gateway::serving(folder.path()).kill();
+    assert_eq!(json(&done(proofgate(folder.path(), &["approve", "--json"]))), proposed);
 }

@@ -19,10 +19,12 @@ use rand_core::Rng as _;
 use serde_json::Value;
 
 use gateway::{Gateway, done, proofgate, proofgate_told};
-use pair::{LAW, PURPOSE, Pair, consent};
+use pair::{LAW, PURPOSE, Pair};
 
 /// Kills in a full run.
 const KILLS: usize = 30;
+/// After so many kills everything that is under way is waited for, and every acknowledged fact is checked.
+const SETTLE: usize = 5;
 /// The longest that is waited between the beginning of a step and the kill.
 const LATEST: Duration = Duration::from_millis(1_500);
 /// Seconds that an exchange may take to come to its end on a busy machine.
@@ -105,12 +107,12 @@ impl Run {
         let killer = thread::spawn(move || {
             // The moment of the fault; nothing waits for it.
             thread::sleep(delay);
-            gateway.kill()
+            let log = gateway.kill();
+            (log, Gateway::serving(&folder))
         });
         self.step(step, number);
-        let log = killer.join().unwrap();
+        let (log, again) = killer.join().unwrap();
         assert!(!log.contains("a panic"), "{log}");
-        let again = Gateway::serving(&folder);
         match victim {
             Victim::Tax => self.tax = Some(again),
             Victim::Welfare => self.welfare = Some(again),
@@ -134,12 +136,9 @@ impl Run {
                         None => return,
                     },
                 };
-                let wallet = self.wallet.to_str().unwrap();
-                let approve = ["consent", "--wallet", wallet, "approve", "--yes", &request];
-                if proofgate(Path::new("."), &approve).status.success() {
+                // If this fails, it may have been taken all the same.
+                if self.consents(&request) {
                     self.answerable.insert(request);
-                } else {
-                    self.open.push(request);
                 }
             }
             Step::Statutory => {
@@ -167,13 +166,20 @@ impl Run {
         let query = r#"[{"path":["total_wages_cents"],"predicate":{"$lt":100000000000}}]"#;
         let ask = ["request", "ask", "--json", "--issuer", "tax", "--dataset", "wages"];
         let about = ["--subject", "-", "--purpose", PURPOSE, "--as-of", "2024-12-31"];
-        let wait = ["--expires-in", "86400", "--query", query];
-        let arguments = [&ask[..], &about, &wait, more].concat();
+        let question = ["--expires-in", "86400", "--query", query];
+        let arguments = [&ask[..], &about, &question, more].concat();
         let output = proofgate_told(&self.pair.welfare(), &arguments, &self.subject);
         let asked = acknowledged(&output)?;
         let request = asked["request"].as_str().unwrap().to_owned();
         self.requests.insert(request.clone());
         Some(request)
+    }
+
+    /// Whether the citizen's consent was acknowledged.
+    fn consents(&self, request: &str) -> bool {
+        let wallet = self.wallet.to_str().unwrap();
+        let approve = ["consent", "--wallet", wallet, "approve", "--yes", request];
+        proofgate(Path::new("."), &approve).status.success()
     }
 
     /// Imports other wages of one citizen.
@@ -209,10 +215,6 @@ impl Run {
             assert_eq!(answer["status"], "verified", "{answer}");
             self.verified.insert(request.clone());
         }
-        for request in &self.open {
-            let waits = consent(&self.wallet, &["list", "--json"]);
-            assert!(waits.contains(request.as_str()), "{request} does not wait: {waits}");
-        }
         for (id, content) in &self.payloads {
             let target = self.pair.file("received.txt", "");
             std::fs::remove_file(&target).unwrap();
@@ -227,16 +229,36 @@ impl Run {
     /// The records are those of an acknowledged import, or of a later one, whole.
     fn check_wages(&mut self) {
         let (known, perhaps) = self.wages;
-        let below = |run: &mut Self, cents: u64| {
-            let request = run.pair.ask(&run.subject, cents, &["--law", LAW, "--expires-in", "20"]);
+        let below = |run: &mut Self, cents: u64, expires: &str| {
+            let more = ["--law", LAW, "--expires-in", expires];
+            let request = run.pair.ask(&run.subject, cents, &more);
             let show = ["request", "show", "--json", "--wait", PATIENCE, &request];
             let answer = done(proofgate(&run.pair.welfare(), &show));
             answer.contains("\"verified\"")
         };
-        assert!(below(self, perhaps.unwrap_or(known) + 1), "an import got lost, or was half done");
+        assert!(
+            below(self, perhaps.unwrap_or(known) + 1, PATIENCE),
+            "an import got lost, or was half done"
+        );
         if let Some(wages) = perhaps {
             // Not acknowledged: it happened or it did not.
-            self.wages = (if below(self, known + 1) { known } else { wages }, None);
+            self.wages = (if below(self, known + 1, "60") { known } else { wages }, None);
+        }
+    }
+
+    /// Every question that was acknowledged reaches the citizen, who can still consent.
+    fn consent_to_all(&mut self) {
+        for request in std::mem::take(&mut self.open) {
+            // Each try waits at the gateway for a moment, while the question is on its way.
+            let waited = (0..60).any(|_| {
+                let show = ["request", "show", "--wait", "5", request.as_str()];
+                self.consents(&request) || {
+                    done(proofgate(&self.pair.welfare(), &show));
+                    false
+                }
+            });
+            assert!(waited, "{request} never reached the citizen");
+            self.answerable.insert(request);
         }
     }
 
@@ -281,8 +303,12 @@ fn what_was_acknowledged_survives_kill_9_at_any_moment() {
         let delay = Duration::from_millis(u64::from(rng.next_u32() % latest));
         println!("{number}: {step:?}, {victim:?} killed after {delay:?}");
         run.round(step, victim, delay, number);
-        run.settle();
+        if (number + 1) % SETTLE == 0 {
+            run.settle();
+        }
     }
+    run.consent_to_all();
+    run.settle();
     run.audit();
 }
 

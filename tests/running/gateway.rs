@@ -98,11 +98,6 @@ impl Gateway {
         }
     }
 
-    /// Its process.
-    pub(crate) fn process(&self) -> u32 {
-        self.child.id()
-    }
-
     /// `kill -9`
     pub(crate) fn kill(mut self) -> String {
         // It may have ended by itself, which whoever looks at the log will see.
