@@ -298,7 +298,7 @@ fn what_was_acknowledged_survives_kill_9_at_any_moment() {
     let mut run = Run::begin();
     for number in 0..KILLS {
         let step = STEPS[number % STEPS.len()];
-        let victim = if rng.next_u32() % 2 == 0 { Victim::Tax } else { Victim::Welfare };
+        let victim = if rng.next_u32().is_multiple_of(2) { Victim::Tax } else { Victim::Welfare };
         let latest = u32::try_from(LATEST.as_millis()).unwrap();
         let delay = Duration::from_millis(u64::from(rng.next_u32() % latest));
         println!("{number}: {step:?}, {victim:?} killed after {delay:?}");
