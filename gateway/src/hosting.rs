@@ -22,7 +22,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use chain::identifier::DepartmentId;
 use chain::ledger::Ledger;
-use crypto::envelope::{KeyId, Name};
+use crypto::envelope::{KeyId, Name, PayloadId};
 use crypto::{Digest, SigningKey, VerifyingKey};
 use thiserror::Error;
 use tracing::Instrument as _;
@@ -137,6 +137,16 @@ impl<P: Peers> Hosted<P> {
         }
         measure::prover_refused();
         Err(Internal::Prover(ProverError::Full).into())
+    }
+
+    /// Has a payload moved on as far as it goes, and waits for that. It goes on if nobody waits any more.
+    async fn moved(&self, payload: PayloadId) {
+        if !self.department.is_moving(&payload) {
+            // An error says that it was left to a later time.
+            let moved = self.work.payload(*self.department.id(), payload).await;
+            moved.unwrap_or_default();
+        }
+        self.department.payload_rests(&payload).await;
     }
 
     /// Requests of other gateways that arrived with a valid signature, since the start.

@@ -105,7 +105,8 @@ impl Payloads {
     /// The payload, unless somebody works on it already.
     fn hold(&self, id: PayloadId) -> Option<Hold<'_>> {
         let new = self.busy.lock().expect("a set's insert does not panic").insert(id);
-        new.then_some(Hold { payloads: self, id })
+        // Not made before it is known to be ours: dropping it lets the payload go.
+        new.then(|| Hold { payloads: self, id })
     }
 
     /// The payload, once nobody else works on it.
@@ -119,6 +120,10 @@ impl Payloads {
                 None => changes.changed().await.unwrap_or_default(),
             }
         }
+    }
+
+    fn is_held(&self, id: &PayloadId) -> bool {
+        self.busy.lock().expect("looking into a set does not panic").contains(id)
     }
 
     fn open(&self) -> MutexGuard<'_, OpenPayloads> {
@@ -234,6 +239,20 @@ impl Department {
         self.forward(&hold, peers).await
     }
 
+    /// Whether somebody works on a payload at this moment.
+    pub fn is_moving(&self, id: &PayloadId) -> bool {
+        self.payloads.is_held(id)
+    }
+
+    /// Waits until nobody works on a payload.
+    pub async fn payload_rests(&self, id: &PayloadId) {
+        let mut changes = self.payloads.changed.subscribe();
+        while self.payloads.is_held(id) {
+            // Its sender is in `self`, so that it is there.
+            changes.changed().await.unwrap_or_default();
+        }
+    }
+
     async fn forward(&self, hold: &Hold<'_>, peers: &impl Peers) -> Result<(), Internal> {
         while let Some(mut row) = self.payload_row(&hold.id)? {
             let step = match row.stage.clone() {
@@ -272,5 +291,24 @@ impl Department {
             recipient: department_name(&self.id),
             request: Some(row.request),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use object_store::memory::InMemory;
+
+    #[test]
+    fn a_payload_is_held_by_one_at_a_time_however_often_another_tries() {
+        let payloads = Payloads::new(PayloadStore::new(Arc::new(InMemory::new())));
+        let (one, other) = (PayloadId::from_bytes([1; 16]), PayloadId::from_bytes([2; 16]));
+        let held = payloads.hold(one).unwrap();
+        for _ in 0..3 {
+            assert!(payloads.hold(one).is_none() && payloads.is_held(&one));
+        }
+        assert!(payloads.hold(other).is_some());
+        drop(held);
+        assert!(payloads.hold(one).is_some());
     }
 }

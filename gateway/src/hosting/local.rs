@@ -88,9 +88,8 @@ impl<P: Peers + 'static> LocalApi for Hosted<P> {
         payload: Upload,
     ) -> Result<PayloadSent, Problem> {
         let id = self.department.seal_payload(&request, &name, payload).await?;
-        let moved = self.work.payload(*self.department.id(), id);
         // Of a long one the caller learns only that it is underway. It goes on, also after a stop.
-        let _: Result<_, Elapsed> = timeout(SEND_WAIT, moved).await;
+        let _: Result<(), Elapsed> = timeout(SEND_WAIT, self.moved(id)).await;
         self.sent_payload(id).await
     }
 

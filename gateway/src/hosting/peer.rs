@@ -108,10 +108,9 @@ impl<P: Peers + 'static> PeerApi for Hosted<P> {
             return Ok(Completion::Complete);
         }
         // A short one is checked by then, and its sender need not ask again.
-        let moved = self.work.payload(*self.department.id(), payload);
-        match timeout(CHECK_WAIT, moved).await {
-            Ok(Ok(())) => take().await.map_err(told),
-            _ => Ok(Completion::Checking),
+        match timeout(CHECK_WAIT, self.moved(payload)).await {
+            Ok(()) => take().await.map_err(told),
+            Err(_) => Ok(Completion::Checking),
         }
     }
 }

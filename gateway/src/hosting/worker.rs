@@ -271,7 +271,10 @@ async fn advance<P: Peers>(hosted: Arc<Hosted<P>>, request: Digest) {
 
 async fn move_payload<P: Peers>(hosted: Arc<Hosted<P>>, job: PayloadJob) {
     let PayloadJob { department, payload, moved } = job;
-    if let Err(error) = hosted.department.move_payload(&payload, hosted.peers.as_ref()).await {
+    // Whoever works on it already goes on as far as it goes, and this place is for another payload.
+    if !hosted.department.is_moving(&payload)
+        && let Err(error) = hosted.department.move_payload(&payload, hosted.peers.as_ref()).await
+    {
         tracing::error!(%department, %payload, %error, "a payload waits");
     }
     // Whoever left it may not wait for it any more.
