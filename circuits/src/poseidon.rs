@@ -8,13 +8,11 @@
 //! Source: Grassi et al., "Poseidon", USENIX Security 2021; parameters of circomlib `poseidon.circom`.
 
 pub mod constraints;
+mod permutation;
 mod tag;
 
-use std::cell::RefCell;
-
-use light_poseidon::{Poseidon, PoseidonHasher};
-
 use crate::Fr;
+use permutation::Permutation;
 pub use tag::Tag;
 
 /// Children of a tree node.
@@ -56,19 +54,7 @@ pub fn digest_element(digest: &[u8; 32]) -> Fr {
 
 /// circomlib's `Poseidon(inputs)`, of 1 to [`MAX_ARITY`] inputs.
 fn permute(inputs: &[Fr]) -> Fr {
-    thread_local! {
-        /// One hasher an arity: making one converts up to a thousand constants.
-        static HASHERS: RefCell<[Option<Poseidon<Fr>>; MAX_ARITY + 1]> =
-            const { RefCell::new([const { None }; MAX_ARITY + 1]) };
-    }
-    HASHERS.with_borrow_mut(|hashers| {
-        hashers[inputs.len()]
-            .get_or_insert_with(|| {
-                Poseidon::<Fr>::new_circom(inputs.len()).expect("circomlib has 1 to 12 inputs")
-            })
-            .hash(inputs)
-            .expect("the hasher was made for this many inputs")
-    })
+    Permutation::of(inputs.len()).hash(inputs)
 }
 
 #[cfg(test)]
