@@ -274,3 +274,33 @@ fn genesis(network: &Network) -> Arc<Genesis> {
     let bytes = std::fs::read(network.folder().join("genesis.json")).unwrap();
     Arc::new(Genesis::from_slice(&bytes).unwrap())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn anybody_audits_the_running_gateway_by_its_address() {
+    let network = Network::running();
+    let file = network.folder().join("genesis.json");
+    let (file, base) = (file.to_str().unwrap(), network.base.to_string());
+    let audit = |arguments: &[&str]| {
+        let output = network.command(&[&["audit", "--json"], arguments].concat());
+        let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+        (output.status.code().unwrap(), found)
+    };
+    let (code, found) = audit(&["--url", &base, "--genesis", file]);
+    assert_eq!((code, &found["ok"]), (0, &json!(true)), "{found}");
+    let served = SignedCheckpoint::parse(found["served_checkpoint"].as_str().unwrap()).unwrap();
+    assert!(served.checkpoint().size <= found["log_size"].as_u64().unwrap());
+
+    // A gateway's own genesis file is taken only if its network is the one that was named.
+    let id = genesis(&network).network().to_string();
+    assert_eq!(audit(&["--url", &base, "--network", &id]).0, 0);
+    let (code, found) = audit(&["--url", &base, "--network", &"ab".repeat(32)]);
+    assert_eq!((code, &found["code"]), (65, &json!("block-network")));
+
+    // Nobody listens on the discard port. A folder that is in use is left alone.
+    let (code, found) = audit(&["--url", "http://127.0.0.1:9", "--genesis", file]);
+    assert_eq!((code, &found["code"]), (69, &json!("upstream-unreached")));
+    let chain = network.folder().join("chain");
+    let (code, found) = audit(&[chain.to_str().unwrap(), "--genesis", file]);
+    assert_eq!((code, &found["code"]), (75, &json!("store-locked")));
+    assert_eq!(audit(&["/nowhere/chain", "--genesis", file]).0, 66);
+}
