@@ -87,7 +87,9 @@ async fn each_fault_of_a_question_is_named_to_who_asked() {
         (json!({"issuer": "Not a slug"}), refused(422, "request")),
         (json!({"dataset": "religion"}), refused(404, "dataset-unknown")),
         (json!({"subject": "1O1061001312"}), refused(422, "subject")),
-        (json!({"subject": "999999999985"}), refused(422, "key-card-missing")),
+        // A number that nobody can have, by its check digit, and one that nobody has.
+        (json!({"subject": "999999999985"}), refused(422, "subject")),
+        (json!({"subject": "999999999981"}), refused(422, "key-card-missing")),
         (json!({"query": vec![clause.clone(); 9]}), refused(422, "request-query")),
         (
             json!({"query": [{"path": ["filing_role"], "predicate": {"$lt": "sole"}}]}),
