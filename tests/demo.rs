@@ -184,7 +184,7 @@ fn the_demo_plays_the_main_job_and_its_chain_audits() {
 
 #[test]
 fn the_circuits_of_the_build_are_the_pinned_ones() {
-    let listed = json(&proofgate(&["circuits", "--json"]));
+    let listed = json(&proofgate(&["circuits", "list", "--json"]));
     for (index, pin) in [
         include_str!("../circuits/pins/identified-v1.json"),
         include_str!("../circuits/pins/pseudonymous-v1.json"),
