@@ -17,7 +17,7 @@ pub struct CircuitDocument {
     pub version: u32,
     /// The circuit.
     pub circuit: CircuitId,
-    /// SHA-256 of the constraint matrices, as `proofgate circuits` prints it from any build.
+    /// SHA-256 of the constraint matrices, as `proofgate circuits list` prints it from any build.
     pub constraints: Digest,
     /// The verifying key, lower-case hexadecimal.
     pub verifying_key: String,
