@@ -87,7 +87,8 @@ fn the_command_line_is_consistent() {
     let with = |more: &[&str]| refused(&[&enrol[..], more].concat());
     assert!(with(&["--genesis", "g", "--network", &digest]));
     assert!(!with(&["--genesis", "g"]) && !with(&["--network", &digest]));
-    assert!(refused(&["present", "--gateway", "https://a", "--department", "tax"]));
+    assert!(refused(&["present", "--gateway", "ftp://a", "--department", "tax"]));
+    assert!(!refused(&["present", "--gateway", "https://a", "--department", "tax"]));
     assert!(!refused(&["approve", &digest, "--yes"]));
     assert!(!refused(&["approve", "--offer", "o"]));
     assert!(!refused(&["list", "--gateway", "http://a", "--department", "tax"]));
