@@ -24,6 +24,7 @@ use std::ops::Bound;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use crypto::Secret;
 use crypto::at_rest::{OpenError, SealError, TableKey};
@@ -45,6 +46,8 @@ const TILE_PREFIX: u8 = 0xff;
 /// Bytes of its file that sled keeps in memory, besides its page table: what one department's working
 /// set needs, however many records it has.
 const CACHE_BYTES: u64 = 64 * 1024 * 1024;
+/// How long sled's own threads may take to let go of a store that was closed.
+const RELEASE_TIME: Duration = Duration::from_secs(5);
 
 /// What a row is about; each has its own key.
 #[derive(Clone, Copy, Debug, Hash, PartialEq, Eq)]
@@ -290,8 +293,7 @@ impl Store {
     ) -> Result<Self, StoreError> {
         let at = |error| StoreError::Folder { path: folder.to_owned(), error };
         std::fs::create_dir_all(folder).map_err(at)?;
-        let config = sled::Config::new().path(folder).flush_every_ms(None);
-        let db = config.cache_capacity(CACHE_BYTES).open()?;
+        let db = open_sled(folder)?;
         let tree = db.open_tree("state")?;
         match tree.get(FORMAT_KEY)? {
             Some(bytes) => {
@@ -465,6 +467,23 @@ impl Store {
             .open(hidden, sealed)
             .map_err(|error| StoreError::Open { table, error })?;
         serde_json::from_slice(&json).map_err(|error| StoreError::Form { table, error })
+    }
+}
+
+/// Opens sled. Its threads may hold its lock for a moment after the last handle was dropped, which is waited
+/// for; another process holds it for longer.
+fn open_sled(folder: &Path) -> Result<sled::Db, sled::Error> {
+    let deadline = Instant::now() + RELEASE_TIME;
+    loop {
+        let config = sled::Config::new().path(folder).flush_every_ms(None);
+        match config.cache_capacity(CACHE_BYTES).open() {
+            Err(sled::Error::Io(error))
+                if error.kind() == io::ErrorKind::Other && Instant::now() < deadline =>
+            {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            opened => return opened,
+        }
     }
 }
 
