@@ -42,7 +42,7 @@ const WAIT: Duration = Duration::from_secs(15);
 /// Citizens with a record of the tax authority, each with wages below the threshold of [`ask`].
 const CITIZENS: usize = 4;
 /// A citizen on no record of the tax authority, whose key the registry enrolled all the same.
-const STRANGER: &str = "999999999990";
+const STRANGER: &str = "999999999973";
 
 /// Status and code of a refusal.
 pub(crate) type Refused = (u16, String);
