@@ -18,6 +18,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
+use bytes::Bytes;
 use chain::document::Document;
 use chain::entry::{Content, Entry};
 use chain::genesis::Genesis;
@@ -63,7 +64,7 @@ pub struct PeerMessage {
     /// What it is.
     pub path: PeerPath,
     /// The sealed body.
-    pub body: Vec<u8>,
+    pub body: Bytes,
 }
 
 /// What a message to another department's gateway is: its path below `/v1/peer/{department}/`.

@@ -8,10 +8,13 @@
 //! request digest (64 hex) / payload id (32 hex) / part number (5 digits)
 //! ```
 
+mod part_buffer;
 mod part_set;
 
+pub use part_buffer::PartBuffer;
 pub use part_set::{PartSet, PartSetError};
 
+use std::io::Read as _;
 use std::path::Path as FilePath;
 use std::sync::Arc;
 
@@ -21,7 +24,9 @@ use crypto::envelope::PayloadId;
 use crypto::envelope::stream::{MAX_PART_BYTES, MAX_PARTS};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
-use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt as _, PutMode, PutOptions};
+use object_store::{
+    GetResultPayload, ObjectMeta, ObjectStore, ObjectStoreExt as _, PutMode, PutOptions,
+};
 use thiserror::Error;
 
 /// The payloads of one department.
@@ -101,7 +106,10 @@ impl PayloadStore {
             Err(error) => return Err(error.into()),
         };
         check_stored_size(number, &found.meta)?; // before it is read into memory
-        let part = found.bytes().await?;
+        let part = match found.payload {
+            GetResultPayload::File(file, _) => read_file(file).await?,
+            GetResultPayload::Stream(_) => found.bytes().await?,
+        };
         check_size(number, part.len())?;
         Ok(part)
     }
@@ -165,6 +173,18 @@ impl PayloadStore {
         let folder = Path::from_iter([request.to_string(), payload.to_string()]);
         Ok(self.store.list_with_delimiter(Some(&folder)).await?.objects)
     }
+}
+
+/// Reads a part's file into a buffer that is used again.
+async fn read_file(file: std::fs::File) -> Result<Bytes, PayloadError> {
+    let read = tokio::task::spawn_blocking(move || {
+        let mut buffer = PartBuffer::take();
+        let longest = u64::try_from(MAX_PART_BYTES + 1).expect("it is a few MiB");
+        file.take(longest).read_to_end(buffer.bytes_mut())?;
+        Ok(buffer.into_bytes())
+    });
+    let read: std::io::Result<_> = read.await.map_err(std::io::Error::other).flatten();
+    read.map_err(|source| PayloadError::Read { source })
 }
 
 /// Removes what a crash left of parts that were being written: `object_store` writes to
@@ -246,6 +266,12 @@ pub enum PayloadError {
         /// Why.
         source: std::io::Error,
     },
+    /// A part's file cannot be read.
+    #[error("a part of a payload cannot be read: {source}")]
+    Read {
+        /// Why.
+        source: std::io::Error,
+    },
     /// The store fails; nothing is known about what it was asked to do.
     #[error("the store of payloads fails: {source}")]
     Store {
@@ -264,7 +290,7 @@ impl PayloadError {
             Self::Conflict { .. } => "payload-part-conflict",
             Self::NotFound { .. } => "payload-part-not-found",
             Self::Folder { .. } => "payload-folder",
-            Self::Store { .. } => "payload-store",
+            Self::Read { .. } | Self::Store { .. } => "payload-store",
         }
     }
 }

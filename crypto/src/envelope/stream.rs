@@ -114,6 +114,8 @@ pub struct PayloadSealer {
     plaintext_bytes: u64,
     part: Part,
     hasher: CiphertextHasher,
+    /// Makes the buffers of further parts.
+    buffers: Box<dyn FnMut() -> Vec<u8> + Send>,
 }
 
 /// The end of a payload that was sealed to its end.
@@ -150,7 +152,20 @@ impl PayloadSealer {
             plaintext_bytes: 0,
             part: Part { number: 0, bytes: prelude },
             hasher,
+            // As long as a part can be: growing it would copy it again and again.
+            buffers: Box::new(|| Vec::with_capacity(MAX_PART_BYTES)),
         })
+    }
+
+    /// Fills buffers that `buffers` gives, each empty and best with room for [`MAX_PART_BYTES`], instead of
+    /// new ones.
+    #[must_use]
+    pub fn with_buffers(mut self, mut buffers: impl FnMut() -> Vec<u8> + Send + 'static) -> Self {
+        let mut first = buffers();
+        first.extend_from_slice(&self.part.bytes);
+        self.part.bytes = first;
+        self.buffers = Box::new(buffers);
+        self
     }
 
     /// Takes more plaintext; gives the parts that it fills.
@@ -168,9 +183,7 @@ impl PayloadSealer {
                 self.seal_chunk(false)?;
                 // A part is handed out when its last chunk is there; a final chunk always follows.
                 if self.chunks.next.is_multiple_of(CHUNKS_PER_PART) {
-                    // As long as a part can be: growing it would copy it again and again.
-                    let bytes = Vec::with_capacity(MAX_PART_BYTES);
-                    let next = Part { number: self.part.number + 1, bytes };
+                    let next = Part { number: self.part.number + 1, bytes: (self.buffers)() };
                     parts.push(std::mem::replace(&mut self.part, next));
                 }
             }

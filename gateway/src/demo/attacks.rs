@@ -108,7 +108,7 @@ fn tax<'n>(play: &Play<'n>) -> &'n Department {
 /// Delivers an answer in the name of tax; the code of welfare's refusal.
 async fn deliver(play: &Play<'_>, sealed: Vec<u8>) -> Result<Option<String>, DemoError> {
     let welfare = tax(play).peer(play.network.department(WELFARE).id())?;
-    let message = PeerMessage { path: PeerPath::Answers, body: sealed };
+    let message = PeerMessage { path: PeerPath::Answers, body: sealed.into() };
     match play.network.wire(TAX).pass(tax(play), &welfare, message).await {
         Ok(PeerReply::Taken(_)) => Ok(None),
         Ok(PeerReply::Refused { code }) => Ok(Some(code)),

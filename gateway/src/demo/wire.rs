@@ -61,7 +61,7 @@ impl Wire {
                 return Pass::On;
             }
             // Whoever held them may be gone.
-            let _gone = held.send(std::mem::take(&mut message.body));
+            let _gone = held.send(std::mem::take(&mut message.body).into());
             Pass::Keep
         });
         answers

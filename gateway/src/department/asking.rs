@@ -396,7 +396,10 @@ impl Department {
         let issuer = self.peer(&message.request.issuer)?;
         let plaintext = canonical::to_vec(message).expect("a request has string keys and integers");
         let body = self.seal(Message::Request, &issuer, *digest, &plaintext)?;
-        match peers.send(self, &issuer, PeerMessage { path: PeerPath::Requests, body }).await {
+        match peers
+            .send(self, &issuer, PeerMessage { path: PeerPath::Requests, body: body.into() })
+            .await
+        {
             Ok(reply) => Ok(Some(reply)),
             Err(error) => {
                 tracing::info!(request = %digest, %error, "the question waits");

@@ -81,7 +81,7 @@ impl Department {
             PeerPath::Answers => self.peer_answer(sender, &body).await?,
             PeerPath::KeyCards => return self.peer_key_card(sender, &body).await,
             PeerPath::Part { request, payload, number } => {
-                self.peer_part(sender, &request, &payload, number, body.into()).await?;
+                self.peer_part(sender, &request, &payload, number, body).await?;
             }
             PeerPath::Parts { request, payload } => {
                 let parts = self.peer_parts(sender, &request, &payload).await?;

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use chain::identifier::DepartmentId;
 use chain::time::Clock;
 use crypto::rand_core::CryptoRng;
@@ -55,7 +54,7 @@ impl<R: CryptoRng + Clone + Send + Sync> Peers for HttpPeers<R> {
         let peer = Peer { department: name(&department), url };
         let clock = || self.clock.now().unix_seconds();
         let caller = Caller { signer: &self.signer, keys: &self.keys, clock: &clock };
-        let (call, body) = (call(message.path), Bytes::from(message.body));
+        let (call, body) = (call(message.path), message.body);
         let part = matches!(call, PeerCall::Part(_)).then_some(body.len());
         match self.client.call(caller, &peer, &call, body, &mut self.rng.clone()).await {
             Ok(body) => {

@@ -239,7 +239,9 @@ impl From<CredentialError> for Problem {
 impl From<PayloadError> for Problem {
     fn from(error: PayloadError) -> Self {
         match error {
-            PayloadError::Folder { .. } | PayloadError::Store { .. } => Self::internal(&error),
+            PayloadError::Folder { .. }
+            | PayloadError::Read { .. }
+            | PayloadError::Store { .. } => Self::internal(&error),
             error => Self::new(error.code(), error),
         }
     }

@@ -1,3 +1,6 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use getrandom::SysRng;
 use proptest::prelude::*;
 use rand_core::UnwrapErr;
@@ -130,6 +133,25 @@ fn parts_are_numbered_have_63_chunks_and_are_at_most_4_mib() {
     let longest_prelude = 2 + 8 + 3 * 65 + 16 + 32 + 16 + 32;
     assert!(longest_prelude + 63 * SEALED_CHUNK_BYTES <= MAX_PART_BYTES);
     assert_eq!(part_count(MAX_PLAINTEXT_BYTES), MAX_PARTS);
+}
+
+#[test]
+fn parts_are_filled_into_the_buffers_that_are_given() {
+    let key = key();
+    let whole = 64 * CHUNK_BYTES; // one part and a chunk of the next one
+    let given = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&given);
+    let mut sealer = sealer().with_buffers(move || {
+        counted.fetch_add(1, Ordering::SeqCst);
+        Vec::with_capacity(MAX_PART_BYTES)
+    });
+    let mut parts = sealer.push(&vec![7; whole]).unwrap();
+    parts.push(sealer.finish().unwrap().last_part);
+    assert_eq!((parts.len(), given.load(Ordering::SeqCst)), (2, 2));
+    assert!(parts.iter().all(|part| part.bytes.capacity() == MAX_PART_BYTES), "none has grown");
+    let mut opener = PayloadOpener::new(&key, expected(PAYLOAD));
+    let opened: usize = parts.iter().map(|part| opener.push(&part.bytes).unwrap().len()).sum();
+    assert_eq!((opened, opener.finish().unwrap().rest().len()), (whole, 0));
 }
 
 #[test]

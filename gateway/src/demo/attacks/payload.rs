@@ -42,7 +42,9 @@ pub(in crate::demo) async fn play(play: &mut Play<'_>) -> Result<(), DemoError> 
         wire.refusals();
         wire.tamper(move |message| {
             if let PeerPath::Part { number: PART, .. } = message.path {
-                change(&mut message.body);
+                let mut part = message.body.to_vec();
+                change(&mut part);
+                message.body = part.into();
             }
             Pass::On
         });

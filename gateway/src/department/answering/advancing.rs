@@ -185,7 +185,10 @@ impl Department {
         let requester = self.peer(&exchange.request().request().requester)?;
         let digest = *exchange.request().digest();
         let body = self.seal(Message::Answer, &requester, digest, &exchange.answer_bytes())?;
-        match peers.send(self, &requester, PeerMessage { path: PeerPath::Answers, body }).await {
+        match peers
+            .send(self, &requester, PeerMessage { path: PeerPath::Answers, body: body.into() })
+            .await
+        {
             Ok(PeerReply::Taken(_)) => Ok(true),
             Ok(PeerReply::Refused { code }) => {
                 tracing::warn!(request = %digest, code, "the requester refused our answer");

@@ -52,7 +52,10 @@ impl Department {
         // No request exists yet: the digest of the query itself ties question and card together.
         let digest = Digest::of(&plaintext);
         let body = self.seal(Message::Document, &peer, digest, &plaintext)?;
-        match peers.send(self, &peer, PeerMessage { path: PeerPath::KeyCards, body }).await? {
+        match peers
+            .send(self, &peer, PeerMessage { path: PeerPath::KeyCards, body: body.into() })
+            .await?
+        {
             PeerReply::Refused { .. } => Err(AskError::NoKeyCard { registrar: *registrar }),
             PeerReply::Taken(body) => {
                 let opened = self

@@ -17,6 +17,7 @@ use super::sending::{SentPayload, sent_view};
 use super::{PayloadRow, Sealed, Stage};
 use crate::document::payload::{DocumentName, DocumentNameError};
 use crate::measure;
+use crate::payload::PartBuffer;
 
 /// Chunks of a document that wait to be sealed.
 const WAITING_CHUNKS: usize = 2;
@@ -166,6 +167,7 @@ impl Department {
         };
         let sealer = self.random(|rng| PayloadSealer::new(&route, &key, &mut { rng }));
         let sealer = sealer.map_err(Internal::from)?;
+        let sealer = sealer.with_buffers(|| PartBuffer::take().into_vec());
         let (chunks, incoming) = mpsc::channel(WAITING_CHUNKS);
         let (outgoing, mut parts) = mpsc::channel::<Part>(WAITING_PARTS);
         let sealing = spawn_blocking(move || seal_all(sealer, incoming, &outgoing));
@@ -182,7 +184,8 @@ impl Department {
         let store = async move {
             while let Some(part) = parts.recv().await {
                 let Part { number, bytes } = part;
-                self.payloads.store.put(&row.request, &row.id, number, bytes.into()).await?;
+                let part = PartBuffer::from(bytes).into_bytes();
+                self.payloads.store.put(&row.request, &row.id, number, part).await?;
             }
             Ok::<(), Internal>(())
         };

@@ -3,6 +3,7 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use bytes::Bytes;
 use chain::entry::Content;
 use chain::identifier::{DepartmentId, EntryId};
 use crypto::envelope::stream::part_count;
@@ -22,6 +23,9 @@ const MAX_REFUSALS: u32 = 8;
 /// So often the sender asks for the end of a check before it leaves that to the next look. The recipient
 /// lets it wait each time.
 const MAX_ASKED: u32 = 8;
+
+/// The code of a payload that cannot be sent any more: its parts are gone from the sender's store.
+const LOST: &str = "payload-lost";
 
 /// A document that was sealed for the other side.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -53,7 +57,7 @@ pub enum Delivery {
     Underway,
     /// The recipient has checked all of it.
     Delivered,
-    /// The recipient does not take it.
+    /// The recipient does not take it, or it is lost: `payload-lost`.
     Refused {
         /// The recipient's code.
         code: String,
@@ -69,6 +73,8 @@ enum Sent {
     Unreached,
     /// The recipient refused one.
     Refused(String),
+    /// One is not there any more, and nobody can seal it again.
+    Lost,
 }
 
 impl Department {
@@ -112,10 +118,14 @@ impl Department {
                     Sent::All => Ok(Step::On(Stage::PartsSent { sealed, sent, refusals })),
                     Sent::Unreached => Ok(self.wait(row)),
                     Sent::Refused(code) => self.refused(row, sealed, sent, refusals, code).await,
+                    Sent::Lost => {
+                        tracing::error!(payload = %row.id, "a payload of ours has lost parts");
+                        self.give_up(row, sealed, sent, LOST.to_owned()).await
+                    }
                 }
             }
             Stage::PartsSent { sealed, sent, refusals } => {
-                let body = self.sealed_manifest(row, &sealed, sent)?;
+                let body = Bytes::from(self.sealed_manifest(row, &sealed, sent)?);
                 for _ in 0..MAX_ASKED {
                     let path = PeerPath::Complete { request: row.request, payload: row.id };
                     match self.send_piece(row, path, body.clone(), peers).await? {
@@ -152,7 +162,7 @@ impl Department {
         let _room = room.expect("the semaphore is never closed");
         let (request, payload) = (row.request, row.id);
         let path = PeerPath::Parts { request, payload };
-        let there: PartSet = match self.send_piece(row, path, Vec::new(), peers).await? {
+        let there: PartSet = match self.send_piece(row, path, Bytes::new(), peers).await? {
             None => return Ok(Sent::Unreached),
             Some(PeerReply::Refused { code }) => return Ok(Sent::Refused(code)),
             Some(PeerReply::Taken(reply)) => match serde_json::from_slice(&reply) {
@@ -177,6 +187,7 @@ impl Department {
         };
         Ok(match tokio::join!(lane(), lane()) {
             (Err(error), _) | (_, Err(error)) => return Err(error),
+            (Ok(Sent::Lost), _) | (_, Ok(Sent::Lost)) => Sent::Lost,
             (Ok(Sent::All), Ok(other)) | (Ok(other @ Sent::Refused(_)), Ok(_)) => other,
             (Ok(Sent::Unreached), Ok(other @ Sent::Refused(_))) => other,
             (Ok(Sent::Unreached), Ok(_)) => Sent::Unreached,
@@ -190,9 +201,13 @@ impl Department {
         peers: &impl Peers,
     ) -> Result<Sent, Internal> {
         let (request, payload) = (row.request, row.id);
-        let part = self.payloads.store.get(&request, &payload, number).await.map_err(lost_part)?;
+        let part = match self.payloads.store.get(&request, &payload, number).await {
+            Ok(part) => part,
+            Err(PayloadError::NotFound { .. }) => return Ok(Sent::Lost),
+            Err(error) => return Err(error.into()),
+        };
         let path = PeerPath::Part { request, payload, number };
-        Ok(match self.send_piece(row, path, part.into(), peers).await? {
+        Ok(match self.send_piece(row, path, part, peers).await? {
             None => Sent::Unreached,
             // Another part of that number is there: the recipient finds that out when it opens them,
             // drops them all, and then this one is taken.
@@ -216,6 +231,16 @@ impl Department {
         if refusals + 1 < MAX_REFUSALS {
             return Ok(Step::Halt(Stage::Recorded { sealed, sent, refusals: refusals + 1 }));
         }
+        self.give_up(row, sealed, sent, code).await
+    }
+
+    async fn give_up(
+        &self,
+        row: &PayloadRow,
+        sealed: Sealed,
+        sent: EntryId,
+        code: String,
+    ) -> Result<Step, Internal> {
         self.payloads.store.delete(&row.request, &row.id).await?;
         Ok(Step::Halt(Stage::Refused { sealed, sent, code }))
     }
@@ -243,7 +268,7 @@ impl Department {
         &self,
         row: &PayloadRow,
         path: PeerPath,
-        body: Vec<u8>,
+        body: Bytes,
         peers: &impl Peers,
     ) -> Result<Option<PeerReply>, Internal> {
         let recipient = self.peer(&row.peer)?;
@@ -263,15 +288,6 @@ impl Department {
     fn wait(&self, row: &PayloadRow) -> Step {
         self.payloads.unreached(row.id, self.now());
         Step::Rest
-    }
-}
-
-fn lost_part(error: PayloadError) -> Internal {
-    match error {
-        PayloadError::NotFound { number } => {
-            Internal::Damaged(format!("part {number} of a payload was stored and is gone"))
-        }
-        error => error.into(),
     }
 }
 

@@ -71,7 +71,7 @@ async fn a_question_is_taken_before_anybody_looks_whom_it_is_about() {
     network.peers.intercept(move |message| {
         let request = matches!(message.path, PeerPath::Requests);
         request.then(|| {
-            taken.send(std::mem::take(&mut message.body)).unwrap();
+            taken.send(message.body.to_vec()).unwrap();
             Ok(PeerReply::Taken(Vec::new()))
         })
     });

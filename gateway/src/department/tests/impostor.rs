@@ -43,7 +43,7 @@ impl Network {
         let bytes = crypto::canonical::to_vec(answer).unwrap();
         let peer = sender.peer(welfare.id()).unwrap();
         let body = sender.seal(Message::Answer, &peer, *request, &bytes).unwrap();
-        let message = PeerMessage { path: PeerPath::Answers, body };
+        let message = PeerMessage { path: PeerPath::Answers, body: body.into() };
         welfare.peer_message(sender.id(), message).await
     }
 }

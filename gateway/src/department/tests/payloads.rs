@@ -90,7 +90,7 @@ impl Network {
                 PeerPath::Complete { .. } => b"{\"state\":\"complete\"}",
                 _ => b"",
             };
-            keep.lock().unwrap().push((message.path, message.body.clone()));
+            keep.lock().unwrap().push((message.path, message.body.to_vec()));
             Some(Ok(PeerReply::Taken(reply.to_vec())))
         });
         kept
@@ -104,7 +104,7 @@ impl Network {
         manifest: &[u8],
     ) -> Result<(), PeerError> {
         let path = PeerPath::Complete { request: *request, payload: *payload };
-        let message = PeerMessage { path, body: manifest.to_vec() };
+        let message = PeerMessage { path, body: Bytes::copy_from_slice(manifest) };
         let reply = self.department("welfare").peer_message(&id("tax"), message).await?;
         assert_eq!(reply, b"{\"state\":\"complete\"}");
         Ok(())
@@ -232,7 +232,9 @@ async fn what_is_changed_on_the_way_is_refused_and_sent_again() {
         network.peers.refusals.lock().unwrap().clear();
         network.peers.intercept(move |message| {
             if let PeerPath::Part { number, .. } = &mut message.path {
-                change(number, &mut message.body);
+                let mut body = message.body.to_vec();
+                change(number, &mut body);
+                message.body = body.into();
             }
             None
         });

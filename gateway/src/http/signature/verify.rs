@@ -1,12 +1,13 @@
 //! Verifying requests and responses.
 
 use std::error::Error as StdError;
+use std::pin::pin;
 
 use ::http::{Request, Response};
 use crypto::VerifyingKey;
 use crypto::envelope::Name;
 use http_body_util::{BodyExt as _, Empty, LengthLimitError, Limited};
-use hyper::body::{Body, Bytes};
+use hyper::body::{Body, Buf as _, Bytes};
 use thiserror::Error;
 
 use super::input::{Input, single};
@@ -14,6 +15,11 @@ use super::{
     Audience, CONTENT_DIGEST, KeyName, NonceError, NonceStore, NonceUse, REQUEST_COMPONENTS,
     RESPONSE_COMPONENTS, SignedRequest, content_digest, head_at, request_base, response_base,
 };
+
+use crate::payload::PartBuffer;
+
+/// A body that is announced to be so long is read into a buffer for parts.
+const LONG_BODY: u64 = 1024 * 1024;
 
 /// The registered signing keys of departments.
 pub trait KeyDirectory: Send + Sync {
@@ -132,17 +138,38 @@ impl Verifier<'_> {
     where
         B: Body<Error: Into<Box<dyn StdError + Send + Sync>>>,
     {
-        let collected = Limited::new(body, self.body_limit).collect().await;
-        let body = collected.map_err(|error| {
+        let limited = Limited::new(body, self.body_limit);
+        let long = limited.size_hint().lower() >= LONG_BODY;
+        let body = if long { read_long(limited).await } else { read_short(limited).await };
+        let body = body.map_err(|error| {
             if error.is::<LengthLimitError>() {
                 VerifyError::BodyTooLarge { limit: self.body_limit }
             } else {
                 VerifyError::BodyUnread
             }
         })?;
-        let body = body.to_bytes();
         if content_digest(&body) == digest { Ok(body) } else { Err(VerifyError::ContentDigest) }
     }
+}
+
+async fn read_short<B: Body>(body: B) -> Result<Bytes, B::Error> {
+    body.collect().await.map(|collected| collected.to_bytes())
+}
+
+/// Reads a body that is as long as a part into a buffer for parts.
+async fn read_long<B: Body>(body: B) -> Result<Bytes, B::Error> {
+    let mut body = pin!(body);
+    let mut whole = PartBuffer::take();
+    while let Some(frame) = body.frame().await {
+        let Ok(mut data) = frame?.into_data() else { continue };
+        while data.has_remaining() {
+            let piece = data.chunk();
+            whole.bytes_mut().extend_from_slice(piece);
+            let read = piece.len();
+            data.advance(read);
+        }
+    }
+    Ok(whole.into_bytes())
 }
 
 impl std::fmt::Debug for Verifier<'_> {

@@ -205,6 +205,23 @@ async fn a_recipient_that_is_not_reached_is_tried_later_and_later() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_document_whose_parts_are_gone_is_given_up_and_says_so() {
+    let (network, request) = answered().await;
+    network.peers.down.lock().unwrap().push(id("welfare"));
+    let sent = network.send("tax", &request, &document(LONG)).await.unwrap();
+    assert_eq!(sent.delivery, Delivery::Underway);
+    network.peers.down.lock().unwrap().clear();
+    let folder = network.folder.path().join("tax/payloads").join(request.to_string());
+    std::fs::remove_file(folder.join(sent.id.to_string()).join("00001")).unwrap();
+    for _ in 0..2 {
+        network.resume("tax").await;
+        let code = "payload-lost".to_owned();
+        assert_eq!(network.delivery("tax", &sent.id), Delivery::Refused { code });
+    }
+    assert!(network.stored("tax").is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_nobody_finishes_is_removed_after_a_week_without_another_part() {
     let (mut network, request) = answered().await;
     let retention = PayloadRetention::default();
