@@ -113,7 +113,7 @@ pub struct PayloadSealer {
     plaintext: Zeroizing<Vec<u8>>,
     plaintext_bytes: u64,
     part: Part,
-    hasher: CiphertextHasher,
+    hasher: Option<CiphertextHasher>,
     /// Makes the buffers of further parts.
     buffers: Box<dyn FnMut() -> Vec<u8> + Send>,
 }
@@ -151,7 +151,7 @@ impl PayloadSealer {
             plaintext: Zeroizing::new(Vec::with_capacity(CHUNK_BYTES)),
             plaintext_bytes: 0,
             part: Part { number: 0, bytes: prelude },
-            hasher,
+            hasher: Some(hasher),
             // As long as a part can be: growing it would copy it again and again.
             buffers: Box::new(|| Vec::with_capacity(MAX_PART_BYTES)),
         })
@@ -166,6 +166,21 @@ impl PayloadSealer {
         self.part.bytes = first;
         self.buffers = Box::new(buffers);
         self
+    }
+
+    /// Leaves the hashing to the caller, who can hash one part while the next one is sealed.
+    ///
+    /// # Panics
+    /// If anything was pushed before.
+    #[must_use]
+    pub fn unhashed(mut self) -> UnhashedSealer {
+        assert_eq!(
+            (self.chunks.next, self.plaintext.len()),
+            (0, 0),
+            "parts before this are hashed"
+        );
+        self.hasher = None;
+        UnhashedSealer(self)
     }
 
     /// Takes more plaintext; gives the parts that it fills.
@@ -200,7 +215,7 @@ impl PayloadSealer {
         Ok(SealedPayload {
             last_part: self.part,
             plaintext_bytes: self.plaintext_bytes,
-            ciphertext: self.hasher.finish(),
+            ciphertext: self.hasher.expect("only an unhashed sealer has none").finish(),
         })
     }
 
@@ -215,7 +230,9 @@ impl PayloadSealer {
             return Err(StreamError::TooLong);
         };
         sealed.extend_from_slice(&tag.to_bytes());
-        self.hasher.update(&sealed[start..]);
+        if let Some(hasher) = &mut self.hasher {
+            hasher.update(&sealed[start..]);
+        }
         self.plaintext_bytes += u64::try_from(self.plaintext.len()).expect("lengths fit 64 bits");
         self.plaintext.clear();
         Ok(())
@@ -228,6 +245,29 @@ impl std::fmt::Debug for PayloadSealer {
     }
 }
 
+/// Seals one payload whose parts somebody else hashes.
+#[derive(Debug)]
+pub struct UnhashedSealer(PayloadSealer);
+
+impl UnhashedSealer {
+    /// As [`PayloadSealer::push`].
+    ///
+    /// # Errors
+    /// As [`PayloadSealer::push`].
+    pub fn push(&mut self, plaintext: &[u8]) -> Result<Vec<Part>, StreamError> {
+        self.0.push(plaintext)
+    }
+
+    /// Seals the final chunk: the last part, and the length of the plaintext.
+    ///
+    /// # Errors
+    /// As [`PayloadSealer::finish`].
+    pub fn finish(mut self) -> Result<(Part, u64), StreamError> {
+        self.0.seal_chunk(true)?;
+        Ok((self.0.part, self.0.plaintext_bytes))
+    }
+}
+
 /// Opens one payload.
 ///
 /// What [`PayloadOpener::push`] gives is authentic and in order, but not known to be all: a payload is
@@ -237,7 +277,7 @@ pub struct PayloadOpener {
     state: OpenerState,
     ciphertext: Vec<u8>,
     plaintext_bytes: u64,
-    hasher: CiphertextHasher,
+    hasher: Option<CiphertextHasher>,
 }
 
 enum OpenerState {
@@ -294,8 +334,21 @@ impl PayloadOpener {
             state: OpenerState::Prelude { key: Box::new(key) },
             ciphertext: Vec::new(),
             plaintext_bytes: 0,
-            hasher: CiphertextHasher::default(),
+            hasher: Some(CiphertextHasher::default()),
         }
+    }
+
+    /// Leaves the hashing to the caller, who can hash one part while another one is opened, or has compared
+    /// the payload with its commitment before.
+    ///
+    /// # Panics
+    /// If anything was pushed before.
+    #[must_use]
+    pub fn unhashed(mut self) -> UnhashedOpener {
+        let fresh = matches!(self.state, OpenerState::Prelude { .. }) && self.ciphertext.is_empty();
+        assert!(fresh, "what was pushed before this is hashed");
+        self.hasher = None;
+        UnhashedOpener(self)
     }
 
     /// Takes more ciphertext, cut anywhere; gives the plaintext of the chunks that it completes.
@@ -315,6 +368,12 @@ impl PayloadOpener {
     /// # Errors
     /// [`StreamError::Truncated`] if the final chunk is missing, and as [`PayloadOpener::push`].
     pub fn finish(mut self) -> Result<CompletePayload, StreamError> {
+        let hasher = self.hasher.take().expect("only an unhashed opener has none");
+        let OpenedPayload { rest, plaintext_bytes } = self.open_final()?;
+        Ok(CompletePayload { rest, plaintext_bytes, ciphertext: hasher.finish() })
+    }
+
+    fn open_final(mut self) -> Result<OpenedPayload, StreamError> {
         let (mut context, mut chunks) = match self.state {
             OpenerState::Prelude { .. } => return Err(StreamError::Truncated),
             OpenerState::Failed(error) => return Err(error),
@@ -326,18 +385,16 @@ impl PayloadOpener {
         let mut rest = Zeroizing::new(Vec::with_capacity(self.ciphertext.len()));
         open_chunk(&mut context, &mut chunks, &self.ciphertext, true, &mut rest)?;
         self.plaintext_bytes += u64::try_from(rest.len()).expect("lengths fit 64 bits");
-        Ok(CompletePayload {
-            rest,
-            plaintext_bytes: self.plaintext_bytes,
-            ciphertext: self.hasher.finish(),
-        })
+        Ok(OpenedPayload { rest, plaintext_bytes: self.plaintext_bytes })
     }
 
     fn open_chunks(&mut self, ciphertext: &[u8]) -> Result<Zeroizing<Vec<u8>>, StreamError> {
         if let OpenerState::Failed(error) = self.state {
             return Err(error);
         }
-        self.hasher.update(ciphertext);
+        if let Some(hasher) = &mut self.hasher {
+            hasher.update(ciphertext);
+        }
         self.ciphertext.extend_from_slice(ciphertext);
         if matches!(self.state, OpenerState::Prelude { .. }) {
             self.open_prelude()?;
@@ -380,6 +437,55 @@ impl std::fmt::Debug for PayloadOpener {
             .field("expected", &self.expected)
             .field("plaintext_bytes", &self.plaintext_bytes)
             .finish_non_exhaustive()
+    }
+}
+
+/// Opens one payload whose parts somebody else hashes, or nobody.
+#[derive(Debug)]
+pub struct UnhashedOpener(PayloadOpener);
+
+/// The end of a payload that was opened to its end, and not hashed. Only [`UnhashedOpener::finish`] makes
+/// one.
+pub struct OpenedPayload {
+    rest: Zeroizing<Vec<u8>>,
+    plaintext_bytes: u64,
+}
+
+impl OpenedPayload {
+    /// The plaintext that follows all that was given before.
+    pub fn rest(&self) -> &[u8] {
+        &self.rest
+    }
+
+    /// Length of the whole plaintext.
+    pub fn plaintext_bytes(&self) -> u64 {
+        self.plaintext_bytes
+    }
+}
+
+impl std::fmt::Debug for OpenedPayload {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("OpenedPayload")
+            .field("plaintext_bytes", &self.plaintext_bytes)
+            .finish_non_exhaustive()
+    }
+}
+
+impl UnhashedOpener {
+    /// As [`PayloadOpener::push`].
+    ///
+    /// # Errors
+    /// As [`PayloadOpener::push`].
+    pub fn push(&mut self, ciphertext: &[u8]) -> Result<Zeroizing<Vec<u8>>, StreamError> {
+        self.0.push(ciphertext)
+    }
+
+    /// Opens the final chunk.
+    ///
+    /// # Errors
+    /// As [`PayloadOpener::finish`].
+    pub fn finish(self) -> Result<OpenedPayload, StreamError> {
+        self.0.open_final()
     }
 }
 

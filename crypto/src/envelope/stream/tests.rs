@@ -155,6 +155,36 @@ fn parts_are_filled_into_the_buffers_that_are_given() {
 }
 
 #[test]
+fn what_is_hashed_elsewhere_is_the_same() {
+    let key = key();
+    let plaintext = vec![7; 70 * CHUNK_BYTES + 9];
+    let mut sealer = sealer().unhashed();
+    let mut parts = sealer.push(&plaintext).unwrap();
+    let (last, bytes) = sealer.finish().unwrap();
+    parts.push(last);
+    let mut hasher = CiphertextHasher::default();
+    parts.iter().for_each(|part| hasher.update(&part.bytes));
+
+    let mut hashing = PayloadOpener::new(&key, expected(PAYLOAD));
+    let mut opener = PayloadOpener::new(&key, expected(PAYLOAD)).unhashed();
+    let mut opened = Vec::new();
+    for part in &parts {
+        hashing.push(&part.bytes).unwrap();
+        opened.extend_from_slice(&opener.push(&part.bytes).unwrap());
+    }
+    let (complete, end) = (hashing.finish().unwrap(), opener.finish().unwrap());
+    opened.extend_from_slice(end.rest());
+    assert!(opened == plaintext);
+    assert_eq!((end.plaintext_bytes(), complete.plaintext_bytes()), (bytes, bytes));
+    assert_eq!(*complete.ciphertext(), hasher.finish());
+
+    // Nor does an unhashed one take a beginning for the whole.
+    let mut opener = PayloadOpener::new(&key, expected(PAYLOAD)).unhashed();
+    opener.push(&parts[0].bytes).unwrap();
+    assert_eq!(opener.finish().unwrap_err(), StreamError::Truncated);
+}
+
+#[test]
 fn truncation_is_refused() {
     let ciphertext = ciphertext();
     let pieces = chunks(&ciphertext);

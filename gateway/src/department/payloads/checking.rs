@@ -3,10 +3,10 @@
 use chain::entry::Content;
 use crypto::Digest;
 use crypto::envelope::PayloadId;
-use crypto::envelope::stream::CompletePayload;
+use crypto::envelope::stream::{CiphertextDigest, OpenedPayload};
 
 use super::super::{Department, Internal};
-use super::opening::PartsError;
+use super::opening::{Opening, PartsError};
 use super::receiving::PayloadRefusal;
 use super::{PayloadRow, Stage, Step};
 use crate::document::payload::PayloadManifest;
@@ -66,32 +66,40 @@ impl Department {
         manifest: &PayloadManifest,
     ) -> Result<Result<(), PayloadRefusal>, Internal> {
         let commitment = self.sent_commitment(manifest)?;
-        let opened = self.open_parts(row, manifest.parts(), &self.payloads.checking, |_| true);
-        match opened.await.unwrap_or(Err(PartsError::Abandoned)) {
-            Ok(complete) => Ok(compare(&complete, manifest, &commitment)),
+        let (count, room) = (manifest.parts(), &self.payloads.checking);
+        let Opening { opened, ciphertext } = self.open_parts(row, count, room, true, |_| true);
+        let opened = opened.await.unwrap_or(Err(PartsError::Abandoned));
+        match opened {
+            Ok(end) => match ciphertext.await.ok().flatten() {
+                Some(ciphertext) => Ok(compare(&end, &ciphertext, manifest, &commitment)),
+                None => Err(cut_off()),
+            },
             Err(PartsError::Stream(error)) => Ok(Err(error.into())),
             // A stop between the dropping of bad parts and the row that says so.
             Err(PartsError::Store(PayloadError::NotFound { number })) => {
                 Ok(Err(PayloadRefusal::Missing { numbers: vec![number] }))
             }
             Err(PartsError::Store(error)) => Err(error.into()),
-            Err(PartsError::Abandoned) => {
-                Err(Internal::Damaged("a payload's check was cut off".to_owned()))
-            }
+            Err(PartsError::Abandoned) => Err(cut_off()),
         }
     }
 }
 
+fn cut_off() -> Internal {
+    Internal::Damaged("a payload's check was cut off".to_owned())
+}
+
 fn compare(
-    complete: &CompletePayload,
+    end: &OpenedPayload,
+    ciphertext: &CiphertextDigest,
     manifest: &PayloadManifest,
     commitment: &Digest,
 ) -> Result<(), PayloadRefusal> {
-    let (expected, got) = (manifest.bytes, complete.plaintext_bytes());
+    let (expected, got) = (manifest.bytes, end.plaintext_bytes());
     if got != expected {
         return Err(PayloadRefusal::Length { expected, got });
     }
-    if !complete.ciphertext().commit(&manifest.salt).ct_eq(commitment) {
+    if !ciphertext.commit(&manifest.salt).ct_eq(commitment) {
         return Err(PayloadRefusal::Commitment);
     }
     Ok(())

@@ -2,7 +2,9 @@
 //! nobody waiting.
 
 use crypto::envelope::PayloadId;
-use crypto::envelope::stream::{CompletePayload, PayloadOpener, StreamError};
+use crypto::envelope::stream::{
+    CiphertextDigest, CiphertextHasher, OpenedPayload, PayloadOpener, StreamError,
+};
 use thiserror::Error;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::{JoinHandle, spawn_blocking};
@@ -11,6 +13,7 @@ use zeroize::Zeroizing;
 use std::sync::Arc;
 
 use super::super::{Department, Internal};
+use super::sealing::hash;
 use super::{PayloadRow, Stage};
 use crate::document::payload::{DocumentName, PayloadManifest};
 use crate::payload::PayloadError;
@@ -32,30 +35,47 @@ pub(super) enum PartsError {
     Abandoned,
 }
 
+/// What opening stored parts comes to.
+pub(super) struct Opening {
+    /// Ends when the parts have been opened to their end.
+    pub(super) opened: JoinHandle<Result<OpenedPayload, PartsError>>,
+    /// Ends when all of them have been read: what a commitment must be to, if that was asked for.
+    pub(super) ciphertext: JoinHandle<Option<CiphertextDigest>>,
+}
+
 impl Department {
     /// Opens the first `count` parts of a payload to their end, and gives what they say to `take` as long
-    /// as that returns true. Begins when `room` has a place; at most two parts are in memory.
+    /// as that returns true. One part is hashed, if that is asked for, while it is opened. Begins when `room`
+    /// has a place; at most two parts are in memory.
     pub(super) fn open_parts(
         &self,
         row: &PayloadRow,
         count: u64,
         room: &Arc<Semaphore>,
+        hashed: bool,
         mut take: impl FnMut(Zeroizing<Vec<u8>>) -> bool + Send + 'static,
-    ) -> JoinHandle<Result<CompletePayload, PartsError>> {
+    ) -> Opening {
         let expected = self.expected_payload(row);
-        let mut opener = PayloadOpener::new(&self.keys.recipient, expected);
+        let mut opener = PayloadOpener::new(&self.keys.recipient, expected).unhashed();
         let (store, request, payload) = (self.payloads.store.clone(), row.request, row.id);
         let (sender, mut parts) = mpsc::channel(1);
         let room = Arc::clone(room);
-        tokio::spawn(async move {
+        let ciphertext = tokio::spawn(async move {
+            let mut hasher = hashed.then(CiphertextHasher::default);
             let _place = room.acquire_owned().await.expect("the semaphore is never closed");
             for number in 0..count {
                 // A place first, so that no part waits for one in memory.
-                let Ok(place) = sender.reserve().await else { break };
-                place.send(store.get(&request, &payload, number).await);
+                let place = sender.reserve().await.ok()?;
+                let part = store.get(&request, &payload, number).await;
+                let to_hash = part.as_ref().ok().cloned();
+                place.send(part);
+                if let Some(before) = hasher {
+                    hasher = Some(hash(before, to_hash?).await);
+                }
             }
+            hasher.map(CiphertextHasher::finish)
         });
-        spawn_blocking(move || {
+        let opened = spawn_blocking(move || {
             for _ in 0..count {
                 let part = parts.blocking_recv().ok_or(PartsError::Abandoned)??;
                 for slice in part.chunks(SLICE_BYTES) {
@@ -66,7 +86,8 @@ impl Department {
                 }
             }
             Ok(opener.finish()?)
-        })
+        });
+        Opening { opened, ciphertext }
     }
 
     /// Opens a document that is complete; `None` if there is none of that id, or not yet all of it.
@@ -100,7 +121,9 @@ impl Department {
             piece.drain(..skipped);
             piece.is_empty() || sender.blocking_send(piece).is_ok()
         };
-        let opening = self.open_parts(&row, manifest.parts(), &self.payloads.reading, take);
+        // It was compared with its commitment before it became complete.
+        let (count, room) = (manifest.parts(), &self.payloads.reading);
+        let opening = self.open_parts(&row, count, room, false, take).opened;
         let (id, manifest) = (row.id, manifest.clone());
         let left = manifest.bytes.saturating_sub(from);
         Ok(Some(PayloadReader { id, manifest, skip: from, left, pieces, opening: Some(opening) }))
@@ -116,7 +139,7 @@ pub struct PayloadReader {
     /// How much of the document has not been read yet.
     left: u64,
     pieces: mpsc::Receiver<Zeroizing<Vec<u8>>>,
-    opening: Option<JoinHandle<Result<CompletePayload, PartsError>>>,
+    opening: Option<JoinHandle<Result<OpenedPayload, PartsError>>>,
 }
 
 impl PayloadReader {

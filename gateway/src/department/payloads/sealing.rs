@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use crypto::Digest;
 use crypto::commitment::Salt;
-use crypto::envelope::stream::{CHUNK_BYTES, Part, PayloadSealer, SealedPayload, StreamError};
+use crypto::envelope::stream::{
+    CHUNK_BYTES, CiphertextHasher, Part, PayloadSealer, StreamError, UnhashedSealer,
+};
 use crypto::envelope::{Message, PayloadId, Route};
 use thiserror::Error;
 use tokio::sync::mpsc;
@@ -167,7 +169,7 @@ impl Department {
         };
         let sealer = self.random(|rng| PayloadSealer::new(&route, &key, &mut { rng }));
         let sealer = sealer.map_err(Internal::from)?;
-        let sealer = sealer.with_buffers(|| PartBuffer::take().into_vec());
+        let sealer = sealer.with_buffers(|| PartBuffer::take().into_vec()).unhashed();
         let (chunks, incoming) = mpsc::channel(WAITING_CHUNKS);
         let (outgoing, mut parts) = mpsc::channel::<Part>(WAITING_PARTS);
         let sealing = spawn_blocking(move || seal_all(sealer, incoming, &outgoing));
@@ -182,18 +184,21 @@ impl Department {
             Ok(())
         };
         let store = async move {
-            while let Some(part) = parts.recv().await {
-                let Part { number, bytes } = part;
+            let mut hasher = CiphertextHasher::default();
+            while let Some(Part { number, bytes }) = parts.recv().await {
                 let part = PartBuffer::from(bytes).into_bytes();
-                self.payloads.store.put(&row.request, &row.id, number, part).await?;
+                let put = self.payloads.store.put(&row.request, &row.id, number, part.clone());
+                let (put, hashed) = tokio::join!(put, hash(hasher, part));
+                put?;
+                hasher = hashed;
             }
-            Ok::<(), Internal>(())
+            Ok::<_, Internal>(hasher.finish())
         };
         let (read, stored) = tokio::join!(read, store);
         read.map_err(SendPayloadError::Source)?;
-        stored?;
+        let ciphertext = stored?;
         let sealed = sealing.await.expect("sealing does not panic, and nobody aborts it");
-        let (end, time) = match sealed {
+        let (bytes, time) = match sealed {
             Ok(sealed) => sealed,
             Err(SealingError::TooLong) => return Err(SendPayloadError::TooLong),
             Err(SealingError::Abandoned) => {
@@ -202,8 +207,8 @@ impl Department {
         };
         measure::took(time, measure::SEAL);
         let salt = self.random(|rng| Salt::random(&mut { rng }));
-        let commitment = end.ciphertext.commit(&salt);
-        Ok(Sealed { name, bytes: end.plaintext_bytes, salt, commitment })
+        let commitment = ciphertext.commit(&salt);
+        Ok(Sealed { name, bytes, salt, commitment })
     }
 }
 
@@ -220,13 +225,22 @@ impl From<StreamError> for SealingError {
     }
 }
 
-/// Seals chunks up to the `None` after the last one, on a thread where that keeps nobody waiting. The
-/// last part is handed on too. Also says how long sealing took.
+/// Hashes a part on a thread where that keeps nobody waiting.
+pub(super) async fn hash(mut hasher: CiphertextHasher, part: Bytes) -> CiphertextHasher {
+    let hashed = spawn_blocking(move || {
+        hasher.update(&part);
+        hasher
+    });
+    hashed.await.expect("hashing does not panic, and nobody aborts it")
+}
+
+/// Seals chunks up to the `None` after the last one, on a thread where that keeps nobody waiting, and hands
+/// on all parts. The length of the document, and how long sealing took.
 fn seal_all(
-    mut sealer: PayloadSealer,
+    mut sealer: UnhashedSealer,
     mut chunks: mpsc::Receiver<Option<Bytes>>,
     parts: &mpsc::Sender<Part>,
-) -> Result<(SealedPayload, Duration), SealingError> {
+) -> Result<(u64, Duration), SealingError> {
     let mut time = Duration::ZERO;
     let hand_on = |part| parts.blocking_send(part).map_err(|_| SealingError::Abandoned);
     while let Some(chunk) = chunks.blocking_recv().ok_or(SealingError::Abandoned)? {
@@ -238,9 +252,8 @@ fn seal_all(
         }
     }
     let start = Instant::now();
-    let mut end = sealer.finish()?;
+    let (last_part, bytes) = sealer.finish()?;
     time += start.elapsed();
-    let number = end.last_part.number;
-    hand_on(std::mem::replace(&mut end.last_part, Part { number, bytes: Vec::new() }))?;
-    Ok((end, time))
+    hand_on(last_part)?;
+    Ok((bytes, time))
 }
