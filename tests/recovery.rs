@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use proptest::test_runner::{RngAlgorithm, TestRng};
 use rand_core::Rng as _;
@@ -27,6 +27,8 @@ const KILLS: usize = 30;
 const SETTLE: usize = 5;
 /// The longest that is waited between the beginning of a step and the kill.
 const LATEST: Duration = Duration::from_millis(1_500);
+/// How long a command may have a folder for itself.
+const TAKEN: Duration = Duration::from_secs(120);
 /// Seconds that an exchange may take to come to its end on a busy machine.
 const PATIENCE: &str = "300";
 
@@ -108,7 +110,7 @@ impl Run {
             // The moment of the fault; nothing waits for it.
             thread::sleep(delay);
             let log = gateway.kill();
-            (log, Gateway::serving(&folder))
+            (log, start_again(&folder))
         });
         self.step(step, number);
         let (log, again) = killer.join().unwrap();
@@ -269,6 +271,20 @@ impl Run {
             let (status, log) = gateway.stop();
             assert!(status.success(), "{status}: {log}");
             done(proofgate(&folder, &["audit", "--json"]));
+        }
+    }
+}
+
+/// As a service manager does it: a command that found no gateway may have the folder for a moment.
+fn start_again(folder: &Path) -> Gateway {
+    let begun = Instant::now();
+    loop {
+        match Gateway::start(folder).served() {
+            Ok(gateway) => return gateway,
+            Err((status, log)) => {
+                let held = status.code() == Some(75) && begun.elapsed() < TAKEN;
+                assert!(held, "{}: {status}: {log}", folder.display());
+            }
         }
     }
 }

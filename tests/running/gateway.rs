@@ -79,9 +79,18 @@ impl Gateway {
 
     /// Starts it and waits until it serves.
     pub(crate) fn serving(folder: &Path) -> Self {
-        let gateway = Self::start(folder);
-        gateway.says("serving on ");
-        gateway
+        let gateway = Self::start(folder).served();
+        gateway.unwrap_or_else(|(status, log)| panic!("{}: {status}: {log}", folder.display()))
+    }
+
+    /// Waits until it serves, or ends: with its status and log.
+    pub(crate) fn served(mut self) -> Result<Self, (ExitStatus, String)> {
+        while let Ok(line) = self.said.recv_timeout(PATIENCE) {
+            if line.starts_with("serving on ") {
+                return Ok(self);
+            }
+        }
+        Err(self.ended())
     }
 
     /// Waits for a line that begins so; what follows in it.
