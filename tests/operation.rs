@@ -4,9 +4,14 @@
 #![expect(clippy::unwrap_used, reason = "every function here is part of a test")]
 
 #[path = "running/gateway.rs"]
+#[expect(dead_code, reason = "shared with tests that use all of it")]
 mod gateway;
 #[path = "running/pair.rs"]
+#[expect(dead_code, reason = "shared with tests that use all of it")]
 mod pair;
+
+use std::io::{Read as _, Write as _};
+use std::net::{Ipv4Addr, TcpStream};
 
 use serde_json::Value;
 
@@ -21,11 +26,56 @@ fn json(text: &str) -> Value {
     serde_json::from_str(text).unwrap()
 }
 
+/// What Prometheus reads from that port.
+fn metrics(port: u16) -> String {
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
+    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    assert!(text.starts_with("HTTP/1.1 200 "), "{text}");
+    text
+}
+
+/// Every value of both citizens' records that is long enough to be told from a count, the amounts that were
+/// asked about, tokens, codes and what the documents say: nothing of which is for logs or metrics.
+fn private(pair: &Pair, code: &str) -> Vec<String> {
+    let rows = include_str!("../gateway/data/tax.csv").lines();
+    let rows = rows.filter(|row| row.starts_with(POOR) || row.starts_with(OTHER));
+    let mut private: Vec<_> =
+        rows.flat_map(|row| row.split(',').filter(|it| it.len() > 5).map(str::to_owned)).collect();
+    assert!(private.len() >= 6, "numbers and wages of both: {private:?}");
+    for (folder, department) in [(pair.tax(), "tax"), (pair.welfare(), "welfare")] {
+        let folder = folder.join(department);
+        for file in ["local.token", "signing.key", "storage.key"] {
+            private.push(std::fs::read_to_string(folder.join(file)).unwrap().trim().to_owned());
+        }
+    }
+    private.extend([code, "Dear colleagues", "letter.txt"].map(str::to_owned));
+    private
+}
+
+/// Whether a word stands in a text; in the middle of a longer number or digest it is another one.
+fn mentions(text: &str, word: &str) -> bool {
+    let part = |it: Option<char>| it.is_some_and(|it| it.is_ascii_alphanumeric());
+    let mut found = text.match_indices(word);
+    found.any(|(at, _)| {
+        let (before, after) = (&text[..at], &text[at + word.len()..]);
+        !part(before.chars().next_back()) && !part(after.chars().next())
+    })
+}
+
 #[test]
 fn two_gateways_set_up_by_commands_do_the_whole_exchange() {
     let pair = Pair::init();
-    let (tax, welfare) = pair.run();
+    let ports = [gateway::free_port(), gateway::free_port()];
+    pair.configure("# metrics = \"127.0.0.1:9464\"", |folder| {
+        let port = ports[usize::from(folder == pair.welfare())];
+        format!("metrics = \"127.0.0.1:{port}\"")
+    });
+    let (tax, welfare) = pair.run_by(Gateway::tracing);
     let wallet = pair.wallet(POOR);
+    let code = done(gateway::proofgate_told(&pair.tax(), &["enrolment-code"], OTHER));
+    let private = private(&pair, code.trim());
 
     // A question that the citizen consents to.
     let request = pair.ask(POOR, 2_000_000, &[]);
@@ -79,10 +129,19 @@ fn two_gateways_set_up_by_commands_do_the_whole_exchange() {
         let report = json(&done(proofgate(&pair.welfare(), &audit)));
         assert_eq!(report["entries"]["proof"], 2, "{report}");
     }
-    for gateway in [tax, welfare] {
+    for (gateway, port) in [tax, welfare].into_iter().zip(ports) {
         let folder = gateway.folder.clone();
+        let metrics = metrics(port);
+        assert!(metrics.contains("proofgate_"), "{metrics}");
         let (status, log) = gateway.stop();
         assert!(status.success(), "{status}: {log}");
+        assert!(mentions(&log, &request) && log.contains("TRACE"), "a log of everything");
+        for value in &private {
+            for (place, text) in [("metrics", &metrics), ("log", &log)] {
+                let line = text.lines().find(|line| mentions(line, value));
+                assert_eq!(line, None, "{} {place}: {value}", folder.display());
+            }
+        }
         let report = json(&done(proofgate(&folder, &["audit", "--json"])));
         assert_eq!(report["entries"]["proof"], 2, "{report}");
     }

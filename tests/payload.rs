@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "every function here is part of a test")]
 
 #[path = "running/gateway.rs"]
+#[expect(dead_code, reason = "shared with tests that use all of it")]
 mod gateway;
 #[path = "running/pair.rs"]
 #[expect(dead_code, reason = "shared with tests that use all of it")]

@@ -4,8 +4,10 @@
 #![expect(clippy::unwrap_used, reason = "every function here is part of a test")]
 
 #[path = "running/gateway.rs"]
+#[expect(dead_code, reason = "shared with tests that use all of it")]
 mod gateway;
 #[path = "running/pair.rs"]
+#[expect(dead_code, reason = "shared with tests that use all of it")]
 mod pair;
 
 use std::collections::BTreeSet;

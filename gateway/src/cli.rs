@@ -11,6 +11,7 @@ mod failure;
 mod import;
 mod init;
 mod operator;
+mod output;
 mod payload;
 mod rebuild;
 mod request;
@@ -19,7 +20,7 @@ mod service;
 mod text;
 mod verify;
 
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -28,6 +29,7 @@ use tracing::level_filters::LevelFilter;
 
 use self::exit::Exit;
 use self::failure::Failure;
+use self::output::say;
 use crate::folder::Folder;
 use crate::log::{self, Format};
 
@@ -37,8 +39,8 @@ use crate::log::{self, Format};
     name = "proofgate",
     version,
     after_help = "Exit status: 0 done, 64 bad usage, 65 bad data or refused, 66 a file is missing, 69 a \
-    gateway is not available, 71 the system refused something, 73 a file cannot be made, 75 try again \
-    later, 77 permissions, 78 bad configuration."
+    gateway is not available, 71 the system refused something, 73 a file cannot be made, 74 a file or standard output cannot be \
+    written, 75 try again later, 77 permissions, 78 bad configuration."
 )]
 struct Arguments {
     /// The gateway's folder; the current one if this is not given. Of `demo`: the new folder to keep.
@@ -112,19 +114,21 @@ enum Command {
     },
 }
 
-/// Prints on standard output; a reader that went away is no error.
-fn say(text: impl std::fmt::Display) {
-    let _: io::Result<()> = writeln!(io::stdout(), "{text}");
-}
-
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {
-            // Help and version are no failure; where nobody reads them any more, nor is that.
-            let _: std::io::Result<()> = error.print();
-            return if error.use_stderr() { Exit::Usage.into() } else { ExitCode::SUCCESS };
+            // Help and version are no failure.
+            if !error.use_stderr() {
+                let text = error.render();
+                let styled = io::stdout().is_terminal();
+                let text = if styled { text.ansi().to_string() } else { text.to_string() };
+                output::say_all(text.as_bytes());
+                return ended(Ok(()));
+            }
+            let _: std::io::Result<()> = error.print(); // where nobody reads it any more, the code tells
+            return Exit::Usage.into();
         }
     };
     let Arguments { dir, command } = arguments;
@@ -149,14 +153,23 @@ pub fn main() -> ExitCode {
         Command::Circuits(circuits::Step::Propose { department, json }) => {
             operate(circuits::propose(&folder(), department, json))
         }
-        Command::Consent(arguments) => return consent::run(arguments),
+        Command::Consent(arguments) => match consent::run(arguments) {
+            ExitCode::SUCCESS => Ok(()),
+            code => return code,
+        },
         Command::Completions { shell } => {
             let (mut command, name) = (Arguments::command(), "proofgate");
-            clap_complete::generate(shell, &mut command, name, &mut io::stdout());
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut command, name, &mut script);
+            output::say_all(&script);
             Ok(())
         }
     };
-    match outcome {
+    ended(outcome)
+}
+
+fn ended(outcome: Result<(), Failure>) -> ExitCode {
+    match outcome.and_then(|()| output::said()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure { exit, message }) => {
             eprintln!("proofgate: {message}");

@@ -23,7 +23,7 @@ use chain::document::Document;
 use chain::entry::{Content, Entry};
 use chain::genesis::Genesis;
 use chain::identifier::{DepartmentId, EntryId};
-use chain::ledger::{Ledger, ReadError, Submission, SubmitError};
+use chain::ledger::{Ledger, ReadError, StopReason, Submission, SubmitError};
 use chain::replica::Replica;
 use chain::rules::State;
 use chain::time::Clock;
@@ -218,6 +218,18 @@ pub enum Internal {
     Damaged(String),
 }
 
+impl Internal {
+    /// Whether the disk did not take a change: the store has stopped, or a payload's file was not written.
+    pub fn is_of_storing(&self) -> bool {
+        match self {
+            Self::Store(error) | Self::Records(RecordsError::Store(error)) => error.is_of_storing(),
+            Self::Submit(SubmitError::Stopped(StopReason::Store(_)))
+            | Self::Payload(PayloadError::Store { .. }) => true,
+            _ => false,
+        }
+    }
+}
+
 impl Department {
     /// A department with its keys and stores, which are nobody else's.
     pub fn new(
@@ -258,6 +270,14 @@ impl Department {
     /// What the chain says now.
     pub fn chain(&self) -> Arc<Replica> {
         self.shared.ledger.snapshot()
+    }
+
+    /// Whether the store takes changes.
+    ///
+    /// # Errors
+    /// [`StoreError::Stopped`]
+    pub fn check_storing(&self) -> Result<(), StoreError> {
+        self.store.check_storing()
     }
 
     /// Whether the store opens what it sealed.

@@ -17,24 +17,25 @@ pub(crate) mod tile;
 pub(crate) mod versions;
 
 mod canary;
+mod error;
 
 use std::fs::File;
 use std::io;
 use std::ops::Bound;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use crypto::Secret;
-use crypto::at_rest::{OpenError, SealError, TableKey};
+use crypto::at_rest::TableKey;
 use rand_core::CryptoRng;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use thiserror::Error;
 use zeroize::Zeroizing;
 
 use boundary::{Boundary, Direct, Step};
+pub use error::StoreError;
 use versions::KEY_BYTES;
 
 /// The layout on disk that this software reads and writes.
@@ -123,71 +124,6 @@ impl Table {
     const fn prefix(self) -> u8 {
         self as u8
     }
-}
-
-/// Why the store did not do what it was asked.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum StoreError {
-    /// The store cannot be opened or read.
-    #[error("the store cannot be read: {0}")]
-    Sled(#[from] sled::Error),
-    /// A change failed: it is unknown whether it is stored, all of it or nothing. The store takes no
-    /// further change.
-    #[error("the store failed at a {step}: {error}; it takes no change until it is opened again")]
-    Step {
-        /// Where.
-        step: Step,
-        /// Why.
-        error: io::Error,
-    },
-    /// A change failed earlier.
-    #[error("the store failed earlier; it takes no change until it is opened again")]
-    Stopped,
-    /// The folder could not be opened.
-    #[error("{}: {error}", path.display())]
-    Folder {
-        /// The folder.
-        path: PathBuf,
-        /// Why not.
-        error: io::Error,
-    },
-    /// Written by another version of this software.
-    #[error("store format {got}; this software reads format {FORMAT_VERSION}")]
-    Format {
-        /// The version found.
-        got: u32,
-    },
-    /// A value does not open: a wrong storage key, or somebody changed the file.
-    #[error("a row of {} does not open: {error}", table.name())]
-    Open {
-        /// Whose row.
-        table: Table,
-        /// Why not.
-        error: OpenError,
-    },
-    /// A value is not of the form its table has.
-    #[error("a row of {} has another form: {error}", table.name())]
-    Form {
-        /// Whose row.
-        table: Table,
-        /// Why not.
-        error: serde_json::Error,
-    },
-    /// A value is too long to be sealed.
-    #[error("a row of {} cannot be sealed: {error}", table.name())]
-    Seal {
-        /// Whose row.
-        table: Table,
-        /// Why not.
-        error: SealError,
-    },
-    /// The known value is not there: somebody changed the file.
-    #[error("a row that was stored at the beginning is gone")]
-    Canary,
-    /// A tree node is not a field element: somebody changed the file.
-    #[error("a tree node is not a field element")]
-    Node,
 }
 
 /// A department's store.
@@ -399,6 +335,14 @@ impl Store {
         self.cross(Step::Sync, &mut || self.file.sync_all())
     }
 
+    /// Whether changes are taken: none is any more once one failed.
+    ///
+    /// # Errors
+    /// [`StoreError::Stopped`]
+    pub fn check_storing(&self) -> Result<(), StoreError> {
+        if self.stopped.load(Ordering::SeqCst) { Err(StoreError::Stopped) } else { Ok(()) }
+    }
+
     /// How many values there are, to see that nothing is left over.
     #[cfg(test)]
     pub(crate) fn keys(&self) -> usize {
@@ -410,9 +354,7 @@ impl Store {
         step: Step,
         action: &mut dyn FnMut() -> io::Result<()>,
     ) -> Result<(), StoreError> {
-        if self.stopped.load(Ordering::SeqCst) {
-            return Err(StoreError::Stopped);
-        }
+        self.check_storing()?;
         self.boundary.cross(step, action).map_err(|error| {
             self.stopped.store(true, Ordering::SeqCst);
             StoreError::Step { step, error }

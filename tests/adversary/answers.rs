@@ -5,6 +5,7 @@ use gateway::http::local::AskedStatus;
 use hyper::body::Bytes;
 use serde_json::{Value, json};
 
+use crate::records::last_records;
 use crate::world::{Posed, World, ask, ask_anybody, random_digest, refused};
 
 /// An answer that tax made up: everything in it is of the right form and nothing is true.
@@ -175,13 +176,8 @@ async fn current_records(world: &World, department: &str) -> Digest {
     let tip = world.network.json("/v1/chain/tip").await["height"].as_u64().unwrap();
     for height in (1..=tip).rev() {
         let (_, bytes) = world.network.get(&format!("/v1/chain/blocks/{height}")).await;
-        let block = chain::block::CertifiedBlock::decode(&bytes).unwrap();
-        let records = block.block.entries().iter().rev().find(|entry| {
-            entry.content().kind() == chain::entry::Kind::Records
-                && entry.author().as_str() == department
-        });
-        if let Some(entry) = records {
-            return *entry.id(world.genesis.network()).as_digest();
+        if let Some(entry) = last_records(&bytes, department, world.genesis.network()) {
+            return entry;
         }
     }
     panic!("{department} has published no records");

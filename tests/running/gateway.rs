@@ -33,7 +33,8 @@ pub(crate) fn done(output: Output) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-fn command(folder: &Path, arguments: &[&str]) -> Command {
+/// The binary on a folder, to be run.
+pub(crate) fn command(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_proofgate"));
     command.arg("--dir").arg(folder).args(arguments);
     command
@@ -57,7 +58,27 @@ pub(crate) struct Gateway {
 impl Gateway {
     /// Starts `proofgate serve` on a folder; it may not serve yet.
     pub(crate) fn start(folder: &Path) -> Self {
+        Self::run(folder, command(folder, &["serve"]))
+    }
+
+    /// As [`Self::start`], with everything in the log but sled's account of places in its file.
+    pub(crate) fn tracing(folder: &Path) -> Self {
         let mut command = command(folder, &["serve"]);
+        command.env("PROOFGATE_LOG", "trace,sled=info");
+        Self::run(folder, command)
+    }
+
+    /// As [`Self::start`], where no file can grow beyond so many blocks of 512 bytes: as on a full disk,
+    /// writing fails.
+    pub(crate) fn start_within(folder: &Path, blocks: u32) -> Self {
+        let serve = command(folder, &["serve"]);
+        let mut command = Command::new("sh");
+        let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$@\"");
+        command.args(["-c", &script, "sh"]).arg(serve.get_program()).args(serve.get_args());
+        Self::run(folder, command)
+    }
+
+    fn run(folder: &Path, mut command: Command) -> Self {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the binary was built for this test");
         let stdout = BufReader::new(child.stdout.take().unwrap());
@@ -93,6 +114,14 @@ impl Gateway {
         Err(self.ended())
     }
 
+    /// Waits until it ends by itself: how it ended, and its log.
+    pub(crate) fn closed(mut self) -> (ExitStatus, String) {
+        while self.said.recv_timeout(PATIENCE).is_ok() {}
+        // If it goes on all the same, the status tells of this.
+        let _: std::io::Result<()> = self.child.kill();
+        self.ended()
+    }
+
     /// Waits for a line that begins so; what follows in it.
     pub(crate) fn says(&self, beginning: &str) -> String {
         loop {
@@ -116,6 +145,11 @@ impl Gateway {
 
     /// What a service manager does to stop it: how it ended, and its log.
     pub(crate) fn stop(mut self) -> (ExitStatus, String) {
+        self.halt()
+    }
+
+    /// As [`Self::stop`], of one that another takes the place of.
+    pub(crate) fn halt(&mut self) -> (ExitStatus, String) {
         let process = self.child.id().to_string();
         let sent = Command::new("kill").args(["-TERM", &process]).status().unwrap();
         assert!(sent.success());

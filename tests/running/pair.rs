@@ -35,10 +35,26 @@ impl Pair {
         pair
     }
 
+    /// Changes a setting of both.
+    pub(crate) fn configure(&self, from: &str, to: impl Fn(&Path) -> String) {
+        for folder in [self.tax(), self.welfare()] {
+            let path = folder.join("proofgate.toml");
+            let config = std::fs::read_to_string(&path).unwrap();
+            assert!(config.contains(from), "{config}");
+            std::fs::write(path, config.replace(from, &to(&folder))).unwrap();
+        }
+    }
+
     /// Starts both, lets welfare join, approves keys, publishes the service and imports records.
     pub(crate) fn run(&self) -> (Gateway, Gateway) {
-        let tax = Gateway::serving(&self.tax());
-        let welfare = Gateway::start(&self.welfare());
+        self.run_by(Gateway::start)
+    }
+
+    /// The same, with gateways that are started so.
+    pub(crate) fn run_by(&self, start: impl Fn(&Path) -> Gateway) -> (Gateway, Gateway) {
+        let tax = start(&self.tax());
+        tax.says("serving on ");
+        let welfare = start(&self.welfare());
         welfare.says("waiting until welfare");
         let document = self.welfare().join("welfare").join("department.json");
         done(proofgate(&self.tax(), &["approve", document.to_str().unwrap()]));

@@ -157,7 +157,10 @@ fn finish(
             );
             Err(Failure::new(Exit::DataErr, text))
         }
-        Err(error) => Err(error.into()),
+        Err(error) => {
+            let Failure { exit, message } = error.into();
+            Err(Failure::new(exit, format_args!("dataset {:?}: {message}", arguments.dataset)))
+        }
     }
 }
 

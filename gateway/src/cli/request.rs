@@ -1,7 +1,7 @@
 //! `proofgate request`
 
-use std::io::{Read as _, Write as _};
-use std::path::{Path, PathBuf};
+use std::io::Read as _;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use ::circuits::encoding::Date;
@@ -13,6 +13,7 @@ use serde_json::Value as Json;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::operator::Operator;
+use super::output::say_all;
 use super::say;
 use crate::folder::Folder;
 use crate::http::local::{About, Ask, Asked, AskedBasis, AskedStatus, NonceText, SubjectText};
@@ -150,8 +151,8 @@ async fn act(
         }
         Step::Bundle { request } => {
             let bundle = operator.client.bundle(&request).await?.to_vec();
-            let place = Path::new("standard output");
-            std::io::stdout().write_all(&bundle).map_err(Failure::writing(place))
+            say_all(&bundle);
+            Ok(())
         }
         Step::Received => {
             let received = operator.client.received().await?;

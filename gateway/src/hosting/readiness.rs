@@ -36,7 +36,7 @@ enum Unready {
     /// The chain cannot be read.
     #[error(transparent)]
     Internal(#[from] Internal),
-    /// A store does not open what it sealed.
+    /// A store does not open what it sealed, or takes no change.
     #[error("{0}: {1}")]
     Store(DepartmentId, StoreError),
     /// Messages to the department are sealed to a key that is not here.
@@ -68,7 +68,7 @@ impl Readying {
     pub(super) async fn look(&self) -> Readiness {
         let checks = [
             ("prove", self.can_prove().await),
-            ("append", can_append(&self.shared.ledger.health().await)),
+            ("append", self.can_append().await),
             ("decrypt", self.can_decrypt()),
         ];
         let checks = checks.map(|(name, outcome)| {
@@ -120,6 +120,15 @@ impl Readying {
         self.circuits.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The ledger takes entries, and each department's store what must be kept before and after one.
+    async fn can_append(&self) -> Result<(), Unready> {
+        takes_entries(&self.shared.ledger.health().await)?;
+        self.departments.iter().try_for_each(|department| {
+            let id = *department.id();
+            department.check_storing().map_err(|error| Unready::Store(id, error))
+        })
+    }
+
     /// Each department's storage key opens what it sealed, and its envelope key is the one that others
     /// seal to.
     fn can_decrypt(&self) -> Result<(), Unready> {
@@ -138,7 +147,7 @@ impl Readying {
 }
 
 /// The ledger takes entries.
-fn can_append(health: &Health) -> Result<(), Unready> {
+fn takes_entries(health: &Health) -> Result<(), Unready> {
     if let Some(reason) = &health.stopped {
         return Err(Unready::Append(reason.to_string()));
     }
@@ -157,15 +166,15 @@ mod tests {
     #[tokio::test(flavor = "multi_thread")]
     async fn a_stopped_ledger_takes_no_entries() {
         let health = Network::bare(0).shared.ledger.health().await;
-        assert!(can_append(&health).is_ok());
+        assert!(takes_entries(&health).is_ok());
         let stopped = Health { stopped: Some(StopReason::Closed), ..health.clone() };
-        assert!(can_append(&stopped).is_err());
+        assert!(takes_entries(&stopped).is_err());
 
         // A follower writes through the gateway that it follows.
         let unreached = || UpstreamError::Unreached { reason: "it is down".to_owned() };
         let follower = |trouble| Health { following: Some(trouble), ..health.clone() };
-        assert!(can_append(&follower(FollowError::Upstream(unreached()))).is_err());
-        assert!(can_append(&follower(FollowError::Cosigning(unreached()))).is_ok());
-        assert!(can_append(&follower(FollowError::Shorter { ours: 2, theirs: 1 })).is_ok());
+        assert!(takes_entries(&follower(FollowError::Upstream(unreached()))).is_err());
+        assert!(takes_entries(&follower(FollowError::Cosigning(unreached()))).is_ok());
+        assert!(takes_entries(&follower(FollowError::Shorter { ours: 2, theirs: 1 })).is_ok());
     }
 }

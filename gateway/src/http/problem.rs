@@ -40,6 +40,8 @@ pub const PROBLEM_JSON: &str = "application/problem+json";
 const TYPE_PREFIX: &str = "urn:proofgate:problem:";
 /// When to try again after a 503, in seconds: long enough for a queue to move.
 const RETRY_AFTER_SECONDS: u32 = 5;
+/// The disk takes no changes.
+const NOT_STORED: &str = "not-stored";
 
 tokio::task_local! {
     /// The request that the current task answers.
@@ -94,6 +96,15 @@ impl Problem {
     pub fn internal(error: &dyn fmt::Display) -> Self {
         tracing::error!(code = INTERNAL, %error, "internal error");
         Self::hidden()
+    }
+
+    /// A change that the disk did not take: logged here. Others learn that to try again later may help,
+    /// and the operator what to do.
+    pub fn not_stored(error: &dyn fmt::Display) -> Self {
+        tracing::error!(code = NOT_STORED, %error, "nothing can be stored");
+        let detail = "this gateway stores nothing more until it is started again; its log names the \
+                      cause, most often a full disk";
+        Self::new(NOT_STORED, detail)
     }
 
     /// An error of ours that is logged elsewhere.
@@ -218,7 +229,7 @@ told! {
 impl From<VerifyError> for Problem {
     fn from(error: VerifyError) -> Self {
         match error {
-            VerifyError::Nonces(NonceError::Unavailable) => Self::internal(&error),
+            VerifyError::Nonces(NonceError::Unavailable) => Self::not_stored(&error),
             error => {
                 let problem = Self::new(error.code(), error);
                 match problem.status {
@@ -239,9 +250,8 @@ impl From<CredentialError> for Problem {
 impl From<PayloadError> for Problem {
     fn from(error: PayloadError) -> Self {
         match error {
-            PayloadError::Folder { .. }
-            | PayloadError::Read { .. }
-            | PayloadError::Store { .. } => Self::internal(&error),
+            error @ PayloadError::Store { .. } => Self::not_stored(&error),
+            PayloadError::Folder { .. } | PayloadError::Read { .. } => Self::internal(&error),
             error => Self::new(error.code(), error),
         }
     }
@@ -268,6 +278,7 @@ impl From<Internal> for Problem {
             }
             Internal::Behind(_) => Problem::new("chain-behind", error),
             Internal::Chain(error @ ReadError::NoCheckpoint) => Self::new(error.code(), error),
+            error if error.is_of_storing() => Self::not_stored(&error),
             error => Self::internal(&error),
         }
     }

@@ -10,9 +10,11 @@ impl Store {
     /// Opens the canary; leaves one where there is none.
     pub(super) fn keep_canary(&self) -> Result<(), StoreError> {
         // By its table and not by its key: under another storage key it would have another one.
-        let canary = self.scan::<String>(Table::Canary).next().transpose()?;
-        if canary.is_some() {
-            return Ok(());
+        match self.scan::<String>(Table::Canary).next().transpose() {
+            Ok(Some(_)) => return Ok(()),
+            Ok(None) => {}
+            Err(StoreError::Open { .. }) => return Err(StoreError::OtherKey),
+            Err(error) => return Err(error),
         }
         let mut batch = Batch::default();
         batch.put(Table::Canary, KEY, &VALUE);

@@ -28,7 +28,7 @@ pub(super) const WALLET: &str = "wallet";
 /// Codes that every request can get.
 const ALWAYS: &[&str] = &["header-too-large", "internal"];
 /// Codes of requests that need room and time.
-const ROOMY: &[&str] = &["overloaded", "timeout"];
+const ROOMY: &[&str] = &["overloaded", "timeout", "not-stored"];
 /// Codes of JSON bodies.
 const BODY: &[&str] = &["json", "content-type", "body-too-large", "body-unread", "request-timeout"];
 /// Codes of bodies that are bytes.

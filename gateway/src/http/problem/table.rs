@@ -321,6 +321,7 @@ pub(super) const TABLE: &[Row] = &[
         codes: &[
             "overloaded",
             "not-ready",
+            "not-stored",
             "prover-full",
             "ledger-busy",
             "ledger-unknown",
