@@ -143,18 +143,18 @@ fn import(records: u64) -> Imported {
     assert_eq!((changed.added as u64, changed.root), (records, root));
     let per = |time: Duration| time.as_secs_f64() * 1e6 / records as f64;
     println!(
-        "{records:>9} records: {:>6.1} s, {:>6.1} us a record (rows {:.1}, tree {:.1}), switch \
-         {:.1} ms, clearing {:.1} ms; peak of memory {} MiB, now {} MiB; store {} MiB",
+        "{records} records: {:.1} s; rows {:.1} us each, tree {:.1} us each, switch {:.1} ms, clearing \
+         {:.1} ms; memory now {} MiB, store {} MiB",
         done.as_secs_f64(),
-        per(done),
         per(staged),
         per(grown - staged),
         (applied - grown).as_secs_f64() * 1e3,
         (done - applied).as_secs_f64() * 1e3,
-        memory("VmHWM"),
         memory("VmRSS"),
         size(folder.path()),
     );
+    let (each, peak) = (per(done), memory("VmHWM"));
+    println!("| import {records} records | {each:.0} us a record, at most {peak} MiB of memory |");
     Imported { _folder: folder, store, schema, records }
 }
 
