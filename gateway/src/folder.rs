@@ -101,6 +101,21 @@ pub fn make(folder: &Path) -> Result<(), FileError> {
     made.map_err(FileError::at(folder))
 }
 
+/// Whether only its owner can change what is in a folder: whoever else could, might put another gateway's
+/// address where commands send the local token.
+///
+/// # Errors
+/// An error of kind [`io::ErrorKind::PermissionDenied`] that says so, or what the operating system said.
+pub fn check_unshared(folder: &Path) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mode = std::fs::metadata(folder)?.permissions().mode() & 0o777;
+    if mode & 0o022 == 0 {
+        return Ok(());
+    }
+    let told = format!("others can write to {} (mode {mode:o}): chmod go-w", folder.display());
+    Err(io::Error::new(io::ErrorKind::PermissionDenied, told))
+}
+
 /// Writes a new file and waits for the disk. An existing one is never overwritten.
 pub(crate) fn write_new(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     use std::io::Write as _;
@@ -145,7 +160,10 @@ impl Folder {
     /// # Errors
     /// [`ConfigError`]
     pub fn config(&self) -> Result<Config, ConfigError> {
-        Config::read(&self.config_file())
+        let config = Config::read(&self.config_file())?;
+        check_unshared(&self.root)
+            .map_err(|error| ConfigError { path: self.config_file(), fault: error.into() })?;
+        Ok(config)
     }
 
     /// Reads the genesis file.

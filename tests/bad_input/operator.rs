@@ -105,6 +105,15 @@ const ROWS: &[Row] = &[
         named: &["signing.key", "chmod 600"],
     },
     Row {
+        fault: "a folder that others can write to",
+        make: |folder| {
+            fs::set_permissions(folder, fs::Permissions::from_mode(0o770)).unwrap();
+        },
+        arguments: &["approve"],
+        exit: 77,
+        named: &["others can write", "chmod go-w"],
+    },
+    Row {
         fault: "a corrupted key file",
         make: |folder| replace(&key(folder), "\n", "g\n"),
         arguments: &["serve"],

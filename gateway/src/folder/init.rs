@@ -18,7 +18,7 @@ use rand_core::CryptoRng;
 use thiserror::Error;
 
 use super::department::CreateError;
-use super::{CONFIG_FILE, FileError, Folder, make};
+use super::{CONFIG_FILE, FileError, Folder, check_unshared, make};
 use crate::config::ChainRole;
 use crate::http::BaseUrl;
 use crate::key_file::KeyFileError;
@@ -137,6 +137,7 @@ impl Folder {
     /// [`InitError`] if not.
     pub fn check_empty(&self) -> Result<(), InitError> {
         make(self.root())?;
+        check_unshared(self.root()).map_err(FileError::at(self.root()))?;
         if self.config_file().exists() {
             return Err(InitError::Exists { path: self.config_file() });
         }
@@ -201,16 +202,24 @@ impl Folder {
         Ok(Validator { id, name: plan.name.clone(), key })
     }
 
-    /// Moves everything to its place, the configuration last: without it there is no gateway.
+    /// Moves everything to its place, the configuration last: without it there is no gateway. What was
+    /// moved goes back if something cannot be.
     fn move_to(&self, place: &Self) -> Result<(), InitError> {
         let mut names = Vec::new();
         for entry in std::fs::read_dir(self.root()).map_err(FileError::at(self.root()))? {
             names.push(entry.map_err(FileError::at(self.root()))?.file_name());
         }
         names.sort_by_key(|name| name == CONFIG_FILE);
-        for name in names {
-            let from = self.root().join(&name);
-            std::fs::rename(&from, place.root().join(name)).map_err(FileError::at(&from))?;
+        for (moved, name) in names.iter().enumerate() {
+            let from = self.root().join(name);
+            if let Err(error) = std::fs::rename(&from, place.root().join(name)) {
+                for name in &names[..moved] {
+                    // Where this fails too, the next attempt says that the folder is not empty.
+                    let _: io::Result<()> =
+                        std::fs::rename(place.root().join(name), self.root().join(name));
+                }
+                return Err(FileError::at(&from)(error).into());
+            }
         }
         std::fs::remove_dir(self.root()).map_err(FileError::at(self.root()))?;
         sync_folder(place.root()).map_err(|error| FileError::at(place.root())(error).into())

@@ -3,6 +3,8 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -11,6 +13,10 @@ use super::FileError;
 
 /// The longest lock file that is read, in bytes.
 const MAX_BYTES: u64 = 4_096;
+/// How often the lock is tried, and the time between two tries: whoever only looks who has the folder, has it
+/// for a moment.
+const TRIES: u32 = 10;
+const BETWEEN_TRIES: Duration = Duration::from_millis(20);
 
 /// The folder is this process's until this is dropped, or the process ends however it ends.
 #[derive(Debug)]
@@ -53,7 +59,15 @@ fn named(holder: &Holder) -> String {
 impl Lock {
     pub(super) fn take(path: &Path) -> Result<Self, LockError> {
         let file = open(path).map_err(FileError::at(path))?;
-        match file.try_lock() {
+        let mut tried = file.try_lock();
+        for _ in 1..TRIES {
+            if !matches!(tried, Err(TryLockError::WouldBlock)) {
+                break;
+            }
+            thread::sleep(BETWEEN_TRIES);
+            tried = file.try_lock();
+        }
+        match tried {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 let holder = read(&file).unwrap_or_default();

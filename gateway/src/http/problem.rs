@@ -40,8 +40,6 @@ pub const PROBLEM_JSON: &str = "application/problem+json";
 const TYPE_PREFIX: &str = "urn:proofgate:problem:";
 /// When to try again after a 503, in seconds: long enough for a queue to move.
 const RETRY_AFTER_SECONDS: u32 = 5;
-/// The disk takes no changes.
-const NOT_STORED: &str = "not-stored";
 
 tokio::task_local! {
     /// The request that the current task answers.
@@ -101,10 +99,10 @@ impl Problem {
     /// A change that the disk did not take: logged here. Others learn that to try again later may help,
     /// and the operator what to do.
     pub fn not_stored(error: &dyn fmt::Display) -> Self {
-        tracing::error!(code = NOT_STORED, %error, "nothing can be stored");
+        tracing::error!(%error, "nothing can be stored");
         let detail = "this gateway stores nothing more until it is started again; its log names the \
                       cause, most often a full disk";
-        Self::new(NOT_STORED, detail)
+        Self::new("not-stored", detail)
     }
 
     /// An error of ours that is logged elsewhere.

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::document::{MAX_CODE, MAX_DETAIL};
 use super::table::TABLE;
 use super::*;
+use crate::store::StoreError;
 
 fn codes() -> impl Iterator<Item = &'static str> {
     TABLE.iter().flat_map(|row| row.codes.iter().copied())
@@ -69,7 +70,8 @@ fn errors_of_other_layers_have_their_status() {
     assert_eq!(status(VerifyError::BodyUnread.into()), 400);
     assert_eq!(status(VerifyError::Nonces(NonceError::Full).into()), 503);
     assert_eq!(status(VerifyError::Nonces(NonceError::Replayed).into()), 401);
-    assert_eq!(status(VerifyError::Nonces(NonceError::Unavailable).into()), 500);
+    assert_eq!(status(VerifyError::Nonces(NonceError::Unavailable).into()), 503);
+    assert_eq!(Problem::from(Internal::Store(StoreError::Stopped)).code(), "not-stored");
     assert_eq!(status(PayloadError::NotFound { number: 1 }.into()), 404);
     assert_eq!(status(PayloadError::Conflict { number: 1 }.into()), 409);
     assert_eq!(status(crypto::envelope::OpenError::Truncated.into()), 422);
