@@ -8,7 +8,9 @@
 //! also syncs sled's file. This is the gateway's only module that knows sled.
 //!
 //! After a failure the store takes no further change until it is opened again: what is on the disk is
-//! unknown, and a sync that succeeds after one that failed says nothing about what went before.
+//! unknown, and a sync that succeeds after one that failed says nothing about what went before. Nor is it
+//! read: what failed may be in memory and not on the disk, and whoever acted on that, or told somebody,
+//! would have done it for nothing after a power cut.
 
 pub mod boundary;
 #[cfg(test)]
@@ -262,6 +264,7 @@ impl Store {
         table: Table,
         key: &[u8],
     ) -> Result<Option<T>, StoreError> {
+        self.check_storing()?;
         let hidden = self.hidden(table, key);
         self.tree.get(hidden)?.map(|sealed| self.open_row(table, &hidden, &sealed)).transpose()
     }
@@ -272,6 +275,7 @@ impl Store {
         table: Table,
     ) -> impl Iterator<Item = Result<T, StoreError>> + '_ {
         self.tree.scan_prefix([table.prefix()]).map(move |row| {
+            self.check_storing()?;
             let (hidden, sealed) = row?;
             self.open_row(table, &hidden, &sealed)
         })
@@ -290,6 +294,7 @@ impl Store {
             None => Bound::Included(vec![table.prefix()]),
         };
         self.tree.range((start, end)).map(move |row| {
+            self.check_storing()?;
             let (hidden, sealed) = row?;
             self.open_row(table, &hidden, &sealed)
         })
@@ -335,7 +340,7 @@ impl Store {
         self.cross(Step::Sync, &mut || self.file.sync_all())
     }
 
-    /// Whether changes are taken: none is any more once one failed.
+    /// Whether changes are taken and anything is told: no more once a change failed.
     ///
     /// # Errors
     /// [`StoreError::Stopped`]

@@ -17,8 +17,10 @@ pub enum StoreError {
     #[error("the store cannot be read: {0}")]
     Sled(#[from] sled::Error),
     /// A change failed: it is unknown whether it is stored, all of it or nothing. The store takes no
-    /// further change.
-    #[error("the store failed at a {step}: {error}; it takes no change until it is opened again")]
+    /// further change and tells nothing.
+    #[error(
+        "the store failed at a {step}: {error}; it takes and tells nothing until it is opened again"
+    )]
     Step {
         /// Where.
         step: Step,
@@ -26,7 +28,7 @@ pub enum StoreError {
         error: io::Error,
     },
     /// A change failed earlier.
-    #[error("the store failed earlier; it takes no change until it is opened again")]
+    #[error("the store failed earlier; it takes and tells nothing until it is opened again")]
     Stopped,
     /// The folder could not be opened.
     #[error("{}: {error}", path.display())]

@@ -201,6 +201,14 @@ fn survives(step: Step, fault: Fault, power_cut: bool) {
         }
         _ => assert!(matches!(again, Err(StoreError::Stopped)), "{row}"),
     }
+    // What was tried may be in memory and not on the disk, so that nobody is told of it.
+    assert!(matches!(store.get::<String>(Table::Asked, b"a"), Err(StoreError::Stopped)), "{row}");
+    let scans: [Option<Result<String, StoreError>>; 2] =
+        [store.scan(Table::Asked).next(), store.scan_after(Table::Asked, None).next()];
+    for read in scans {
+        assert!(matches!(read, Some(Err(StoreError::Stopped))), "{row}");
+    }
+    assert!(matches!(store.check(), Err(StoreError::Stopped)), "{row}: and it shows");
     drop(store);
     let left = if power_cut { synced.path() } else { folder.path() };
     let store = Store::open(left, &KEY, rng()).unwrap();
