@@ -254,6 +254,11 @@ async fn a_withdrawal_before_the_proof_stops_it_and_one_after_does_not() {
     assert_eq!(wrong.unwrap_err().code(), "withdrawal-lock");
     tax.withdraw(&citizen.key(), &asked.request, w).await.unwrap();
     tax.advance(&asked.request, &network.peers).await.unwrap();
+    let wrong = tax.withdraw(&citizen.key(), &asked.request, Digest::of(b"wrong")).await;
+    assert_eq!(wrong.unwrap_err().code(), "withdrawal-lock");
+    let again = tax.withdraw(&citizen.key(), &asked.request, w).await;
+    assert_eq!(again.unwrap(), "withdrawn", "the same again is one");
+    assert_eq!(network.counts()["withdrawal"], 1);
     assert_eq!(network.status(&asked).await.status, Status::Sent);
     let past = &tax.history(&citizen.key()).await.unwrap()[0];
     assert_eq!(past.state, "withdrawn");

@@ -121,6 +121,10 @@ impl Department {
             Stage::Ready(state) => consent_entry(&state.ground),
             Stage::Proved(state) => consent_entry(state.ground()),
             Stage::Answered { answered, .. } => answered.answer.consent_entry,
+            // The same withdrawal again is one withdrawal.
+            Stage::Closed(Closed { silence: Silence::Withdrawn }) => {
+                self.chain().state().consent_to(&row.entry, &self.id).copied()
+            }
             _ => None,
         };
         let consent = consent.ok_or(CitizenError::State(row.stage.name()))?;
