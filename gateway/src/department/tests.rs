@@ -1,6 +1,7 @@
 mod bundles;
 mod duties;
 mod ends;
+mod faults;
 mod faulty;
 mod importing;
 mod impostor;

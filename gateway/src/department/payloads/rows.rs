@@ -136,7 +136,7 @@ impl Department {
     }
 
     /// Ids of the payloads that something may still happen to.
-    pub(super) fn open_payloads(&self) -> Result<Vec<PayloadId>, Internal> {
+    pub(in crate::department) fn open_payloads(&self) -> Result<Vec<PayloadId>, Internal> {
         // Held while the rows are read: what is stored meanwhile is entered afterwards.
         let mut open = self.payloads.open();
         if open.0.is_none() {

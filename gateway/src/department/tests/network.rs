@@ -29,6 +29,7 @@ use crate::document::key_card::{ConsentKey, SignedKeyCard};
 use crate::document::service::Service;
 use crate::import;
 use crate::proving_keys::ProvingKeys;
+use crate::store::boundary::{self, Boundary};
 use crate::subject::Subject;
 
 /// The data's "today", at noon.
@@ -284,12 +285,22 @@ impl Network {
         name: &str,
         payloads: impl FnOnce(&std::path::Path) -> PayloadStore,
     ) {
-        self.peers.departments.remove(&id(name));
+        let payloads = payloads(&self.folder.path().join(name).join("payloads"));
+        self.start_over(name, payloads, Arc::new(boundary::Direct));
+    }
+
+    /// As [`Self::start`], with payloads elsewhere and a store whose changes cross `boundary`.
+    pub(crate) fn start_over(
+        &mut self,
+        name: &str,
+        payloads: PayloadStore,
+        boundary: Arc<dyn Boundary>,
+    ) {
+        self.stop(name);
         let folder = self.folder.path().join(name);
         let rng = || Box::new(UnwrapErr(SysRng));
-        self.stores.remove(&id(name));
-        let store = Arc::new(Store::open(&folder, &seed(name, 2), rng()).unwrap());
-        let payloads = payloads(&folder.join("payloads"));
+        let store = Store::open_with(&folder, &seed(name, 2), rng(), boundary).unwrap();
+        let store = Arc::new(store);
         let department = Department::new(
             id(name),
             keys(name),
@@ -300,6 +311,12 @@ impl Network {
         );
         self.stores.insert(id(name), store);
         self.peers.departments.insert(id(name), Arc::new(department));
+    }
+
+    /// Closes a department's store, as at an end.
+    pub(crate) fn stop(&mut self, name: &str) {
+        self.peers.departments.remove(&id(name));
+        self.stores.remove(&id(name));
     }
 
     /// A department that somebody else holds too.
