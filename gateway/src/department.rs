@@ -356,6 +356,19 @@ impl Department {
             .expect("a commit does not panic, and the runtime outlives its departments")
     }
 
+    /// Waits until what can be read of the store is on the disk, off the async threads. Called between
+    /// reading a stage and its effect: somebody else may have committed it a moment ago, and an effect
+    /// of a stage that a power cut takes back would not be the same the next time.
+    async fn settled(&self) -> Result<(), StoreError> {
+        if self.store.is_settled() {
+            return Ok(());
+        }
+        let store = Arc::clone(&self.store);
+        tokio::task::spawn_blocking(move || store.settle())
+            .await
+            .expect("a commit does not panic, and the runtime outlives its departments")
+    }
+
     /// Takes up everything that a stop interrupted: [exchanges](Self::resume_exchanges), and after the
     /// answers, without which nobody takes them, [payloads](Self::resume_payloads).
     ///

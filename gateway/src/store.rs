@@ -19,6 +19,7 @@ pub(crate) mod tile;
 pub(crate) mod versions;
 
 mod canary;
+mod committing;
 mod error;
 
 use std::fs::File;
@@ -36,7 +37,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
-use boundary::{Boundary, Direct, Step};
+use boundary::{Boundary, Direct};
+use committing::Progress;
 pub use error::StoreError;
 use versions::KEY_BYTES;
 
@@ -137,6 +139,7 @@ pub struct Store {
     boundary: Arc<dyn Boundary>,
     /// Whether a change failed.
     stopped: AtomicBool,
+    progress: Progress,
     keys: Vec<TableKey>,
     /// Nonces of sealed values. Held only while a batch is sealed.
     rng: Mutex<Box<dyn CryptoRng + Send>>,
@@ -250,7 +253,8 @@ impl Store {
         File::open(folder).and_then(|folder| folder.sync_all()).map_err(at)?;
         let keys = Table::ALL.iter().map(|t| TableKey::derive(storage_key, t.name())).collect();
         let (stopped, rng) = (AtomicBool::new(false), Mutex::new(rng));
-        let store = Self { tree, db, file, boundary, stopped, keys, rng };
+        let progress = Progress::default();
+        let store = Self { tree, db, file, boundary, stopped, progress, keys, rng };
         store.keep_canary()?;
         Ok(store)
     }
@@ -300,44 +304,10 @@ impl Store {
         })
     }
 
-    /// Makes a batch durable. When this returns `Ok` the batch survives a power cut.
-    ///
-    /// # Errors
-    /// [`StoreError::Step`] leaves it unknown whether the batch is stored, and stops the store;
-    /// everything else means that nothing of it was stored.
-    ///
-    /// # Panics
-    /// If another thread panicked while it sealed a batch.
-    pub fn commit(&self, batch: Batch) -> Result<(), StoreError> {
-        if batch.is_empty() {
-            return Ok(());
-        }
-        self.stage(batch)?;
-        self.sync()
-    }
-
-    /// Stores a batch, all of it or nothing, without waiting for the disk: it survives a power cut only
-    /// after the next [`Self::sync`] or [`Self::commit`].
-    ///
-    /// # Errors
-    /// As [`Self::commit`].
-    ///
-    /// # Panics
-    /// If another thread panicked while it sealed a batch.
-    pub(crate) fn stage(&self, batch: Batch) -> Result<(), StoreError> {
-        let mut changes = Some(self.seal(batch)?);
-        self.cross(Step::Apply, &mut || {
-            Ok(self.tree.apply_batch(changes.take().unwrap_or_default())?)
-        })
-    }
-
-    /// Makes everything that was staged durable.
-    ///
-    /// # Errors
-    /// [`StoreError::Step`], [`StoreError::Stopped`]
-    pub(crate) fn sync(&self) -> Result<(), StoreError> {
-        self.cross(Step::Flush, &mut || Ok(self.db.flush().map(|_| ())?))?;
-        self.cross(Step::Sync, &mut || self.file.sync_all())
+    /// How many values there are, to see that nothing is left over.
+    #[cfg(test)]
+    pub(crate) fn keys(&self) -> usize {
+        self.tree.len()
     }
 
     /// Whether changes are taken and anything is told: no more once a change failed.
@@ -346,24 +316,6 @@ impl Store {
     /// [`StoreError::Stopped`]
     pub fn check_storing(&self) -> Result<(), StoreError> {
         if self.stopped.load(Ordering::SeqCst) { Err(StoreError::Stopped) } else { Ok(()) }
-    }
-
-    /// How many values there are, to see that nothing is left over.
-    #[cfg(test)]
-    pub(crate) fn keys(&self) -> usize {
-        self.tree.len()
-    }
-
-    fn cross(
-        &self,
-        step: Step,
-        action: &mut dyn FnMut() -> io::Result<()>,
-    ) -> Result<(), StoreError> {
-        self.check_storing()?;
-        self.boundary.cross(step, action).map_err(|error| {
-            self.stopped.store(true, Ordering::SeqCst);
-            StoreError::Step { step, error }
-        })
     }
 
     fn seal(&self, batch: Batch) -> Result<sled::Batch, StoreError> {

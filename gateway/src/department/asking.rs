@@ -327,6 +327,7 @@ impl Department {
     pub async fn pursue(&self, digest: &Digest, peers: &impl Peers) -> Result<(), Internal> {
         self.lapse(digest).await?;
         while let Some(row) = self.asked_row(digest)? {
+            self.settled().await?;
             let Some(next) = self.next_asked(digest, &row, peers).await? else { break };
             let _changing = self.changing.lock().await;
             if self.asked_row(digest)?.is_some_and(|now| now == row) {

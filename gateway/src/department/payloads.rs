@@ -255,6 +255,7 @@ impl Department {
 
     async fn forward(&self, hold: &Hold<'_>, peers: &impl Peers) -> Result<(), Internal> {
         while let Some(mut row) = self.payload_row(&hold.id)? {
+            self.settled().await?;
             let step = match row.stage.clone() {
                 Stage::Sealing => {
                     self.forget_payload(&row).await?;

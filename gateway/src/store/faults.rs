@@ -12,7 +12,7 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Condvar, Mutex};
 
 use super::boundary::{Boundary, Step};
 
@@ -109,6 +109,50 @@ impl Boundary for Breakable {
         inner.crossed.push(step);
         inner.dead = fault == Some(Fault::CrashAfter);
         Ok(())
+    }
+}
+
+/// A boundary at which whoever flushes waits while it is closed.
+#[derive(Debug, Default)]
+pub(crate) struct Gate {
+    /// Whether it is closed, and how many flushes came to it.
+    inner: Mutex<(bool, usize)>,
+    changed: Condvar,
+}
+
+impl Gate {
+    /// From now on flushes wait, and are counted anew.
+    pub(crate) fn close(&self) {
+        *self.inner.lock().unwrap() = (true, 0);
+    }
+
+    /// Lets them pass.
+    pub(crate) fn open(&self) {
+        self.inner.lock().unwrap().0 = false;
+        self.changed.notify_all();
+    }
+
+    /// The flushes that came since it was closed.
+    pub(crate) fn flushes(&self) -> usize {
+        self.inner.lock().unwrap().1
+    }
+
+    /// Waits until so many flushes came.
+    pub(crate) fn wait_for(&self, flushes: usize) {
+        let inner = self.inner.lock().unwrap();
+        drop(self.changed.wait_while(inner, |(_, came)| *came < flushes).unwrap());
+    }
+}
+
+impl Boundary for Gate {
+    fn cross(&self, step: Step, action: &mut dyn FnMut() -> io::Result<()>) -> io::Result<()> {
+        if step == Step::Flush {
+            let mut inner = self.inner.lock().unwrap();
+            inner.1 += 1;
+            self.changed.notify_all();
+            drop(self.changed.wait_while(inner, |(closed, _)| *closed).unwrap());
+        }
+        action()
     }
 }
 

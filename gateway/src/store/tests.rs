@@ -1,4 +1,4 @@
-use super::faults::{Breakable, Fault};
+use super::faults::{Breakable, Fault, Gate};
 use super::tile::TileAt;
 use super::versions::Place;
 use super::*;
@@ -163,6 +163,35 @@ fn a_commit_is_applied_then_flushed_then_synced() {
 }
 
 #[test]
+fn what_is_read_before_it_is_on_the_disk_can_be_waited_for_and_commits_wait_together() {
+    let folder = TempDir::new().unwrap();
+    drop(open(&folder));
+    let gate = Arc::new(Gate::default());
+    let rng = Box::new(UnwrapErr(SysRng));
+    let store = Store::open_with(folder.path(), &KEY, rng, gate.clone()).unwrap();
+    let has = |key: &[u8]| store.get::<String>(Table::Asked, key).unwrap().is_some();
+    assert!(store.is_settled());
+    gate.close();
+    std::thread::scope(|scope| {
+        scope.spawn(|| put(&store, Table::Asked, b"a", "one"));
+        gate.wait_for(1);
+        assert!(has(b"a") && !store.is_settled(), "it can be read, and may yet be lost");
+        let settled = scope.spawn(|| store.settle().unwrap());
+        for key in [b"b", b"c", b"d"] {
+            let store = &store;
+            scope.spawn(move || put(store, Table::Asked, key, "another"));
+        }
+        while !(has(b"b") && has(b"c") && has(b"d")) {
+            std::thread::yield_now();
+        }
+        assert!(!settled.is_finished());
+        gate.open();
+    });
+    assert!(store.is_settled());
+    assert_eq!(gate.flushes(), 2, "one of the first, one of all others");
+}
+
+#[test]
 fn whatever_fails_the_store_stops_and_has_the_old_or_the_new_value() {
     let mut rows = 0;
     for step in Step::ALL {
@@ -209,6 +238,7 @@ fn survives(step: Step, fault: Fault, power_cut: bool) {
         assert!(matches!(read, Some(Err(StoreError::Stopped))), "{row}");
     }
     assert!(matches!(store.check(), Err(StoreError::Stopped)), "{row}: and it shows");
+    assert!(!store.is_settled() && store.settle().is_err(), "{row}: nor does anything rest on it");
     drop(store);
     let left = if power_cut { synced.path() } else { folder.path() };
     let store = Store::open(left, &KEY, rng()).unwrap();

@@ -130,14 +130,14 @@ impl Store {
             .range(place.version(0)..)
             .keys()
             .map(move |key| {
-                self.require_sound()?;
+                self.check_storing()?;
                 Ok(place.read(&key?))
             })
             .map_while(Result::transpose)
     }
 
     fn newest(&self, place: &Place, at: u64) -> Result<Option<(u64, sled::IVec)>, StoreError> {
-        self.require_sound()?;
+        self.check_storing()?;
         let found = self.tree.range(place.version(0)..=place.version(at)).next_back();
         let Some((key, value)) = found.transpose()? else { return Ok(None) };
         Ok(place.read(&key).map(|(_, generation)| (generation, value)))

@@ -29,6 +29,7 @@ impl Department {
     /// [`Internal`] if our own side failed; the exchange stays where it is and can be moved again.
     pub async fn advance(&self, digest: &Digest, peers: &impl Peers) -> Result<(), Internal> {
         while let Some(row) = self.received(digest)? {
+            self.settled().await?;
             let Some(next) = self.next_stage(&row, peers).await? else { break };
             self.replace_stage(digest, &row.stage, next).await?;
         }
@@ -43,6 +44,7 @@ impl Department {
     pub async fn record_consent(&self, digest: &Digest) -> Result<(), Internal> {
         let Some(row) = self.received(digest)? else { return Ok(()) };
         let Stage::Consented(state) = row.stage.clone() else { return Ok(()) };
+        self.settled().await?;
         let request = self.restore_request(&row.request).await?;
         let next = self.put_consent(Exchange::restore(request, row.entry, state)).await?;
         self.replace_stage(digest, &row.stage, next).await

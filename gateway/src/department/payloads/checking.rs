@@ -21,6 +21,7 @@ impl Department {
     pub async fn check_payload(&self, id: &PayloadId) -> Result<(), Internal> {
         let _hold = self.payloads.hold_next(*id).await;
         while let Some(mut row) = self.payload_row(id)?.filter(|row| row.stage.is_incoming()) {
+            self.settled().await?;
             let step = self.check_on(&row, row.stage.clone()).await?;
             if !self.take_step(&mut row, step).await? {
                 break;

@@ -5,7 +5,7 @@ mod exchange;
 mod payload;
 
 use super::*;
-use crate::store::faults::{Breakable, Fault, copy};
+use crate::store::faults::{Breakable, Fault, Gate, copy};
 
 /// What goes wrong, where and how it ends.
 #[derive(Clone, Copy, Debug)]

@@ -210,3 +210,48 @@ async fn an_issuer_whose_store_fails_at_any_call_loses_no_refusal_and_no_withdra
     let calls = breaking.break_each(|at, plan| Withdrawn(Question::new(at, plan))).await;
     assert_eq!(calls, 5 * 3);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_rests_on_a_consent_that_is_not_on_the_disk_yet() {
+    let mut at = Breaking::new("tax").await;
+    let gate = Arc::new(Gate::default());
+    at.network.start_over("tax", at.payloads("tax"), gate.clone());
+    let plan = Plan { good: 0, fault: Fault::CrashAfter, power_cut: true };
+    let mut question = Question::new(&at, plan);
+    question.ask(&at).await.unwrap();
+    let request = question.request.unwrap();
+    gate.close();
+    let (told, moved) = {
+        let mut consenting = std::pin::pin!(question.consent(&at));
+        let waits = Arc::clone(&gate);
+        tokio::select! {
+            biased;
+            told = &mut consenting => panic!("it was told before it was on the disk: {told:?}"),
+            waits = tokio::task::spawn_blocking(move || waits.wait_for(1)) => waits.unwrap(),
+        }
+        // The look for what is left finds the consent, and would put it on the chain.
+        let tax = at.network.department("tax");
+        assert_eq!(tax.received(&request).unwrap().unwrap().stage.name(), "consented");
+        let mut advancing = std::pin::pin!(tax.advance(&request, &at.network.peers));
+        let another = ask(|ask| {
+            ask["issuer"] = json!("civil-registry");
+            ask["dataset"] = json!("residents");
+            ask["query"] = json!([
+                {"path": ["birth_date"], "predicate": {"$lt": "1990-01-01"}}
+            ]);
+        });
+        tokio::select! {
+            biased;
+            moved = &mut advancing => panic!("it went on: {moved:?}"),
+            asked = at.network.ask(another) => drop(asked.unwrap()),
+        }
+        assert!(
+            !at.network.counts().contains_key("consent") || at.network.counts()["consent"] == 0
+        );
+        gate.open();
+        tokio::join!(consenting, advancing)
+    };
+    told.unwrap();
+    moved.unwrap();
+    assert_eq!(question.stands(&at).await, (Status::Verified, "answered"));
+}
