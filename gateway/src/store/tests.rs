@@ -1,3 +1,4 @@
+use super::boundary::Step;
 use super::faults::{Breakable, Fault, Gate};
 use super::tile::TileAt;
 use super::versions::Place;
