@@ -55,13 +55,13 @@ pub enum ChainRole {
 pub struct ProverConfig {
     /// Proofs at once; 0 for one a core.
     pub threads: usize,
-    /// Proofs that may wait.
+    /// Exchanges that are taken up besides as many as are proved at once.
     pub waiting: usize,
 }
 
 impl Default for ProverConfig {
     fn default() -> Self {
-        Self { threads: 0, waiting: 64 }
+        Self { threads: 0, waiting: 1 }
     }
 }
 

@@ -10,6 +10,8 @@ pub mod asking;
 pub mod citizen;
 pub mod enrolment;
 pub mod importing;
+mod moving;
+mod openings;
 pub mod payloads;
 pub mod peer;
 pub mod publishing;
@@ -101,6 +103,8 @@ pub enum PeerPath {
     },
 }
 
+pub use moving::Mover;
+
 /// How a peer took a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PeerReply {
@@ -121,6 +125,8 @@ pub struct Unreached {
     pub department: DepartmentId,
     /// Why.
     pub reason: String,
+    /// In how many seconds to try again, if it was reached and asked for that.
+    pub retry_after: Option<u32>,
 }
 
 /// The way to other departments: signed HTTP to the URL in their document, also to oneself.
@@ -168,6 +174,10 @@ pub struct Department {
     importing: Arc<importing::Importing>,
     /// Told of every change of a question that this department asked.
     asked_changed: tokio::sync::watch::Sender<()>,
+    /// The exchanges that somebody moves on.
+    moving: Arc<moving::Moving>,
+    /// How much issuers take.
+    openings: Arc<openings::Openings>,
 }
 
 impl std::fmt::Debug for Department {
@@ -243,8 +253,21 @@ impl Department {
         let changing = tokio::sync::Mutex::new(());
         let payloads = payloads::Payloads::new(payloads);
         let (rng, asked_changed) = (Mutex::new(rng), tokio::sync::watch::Sender::new(()));
-        let importing = Arc::default();
-        Self { id, keys, store, payloads, shared, rng, changing, importing, asked_changed }
+        let (importing, moving) = (Arc::default(), Arc::default());
+        let openings = Arc::new(openings::Openings::new(shared.prover.places()));
+        Self {
+            id,
+            keys,
+            store,
+            payloads,
+            shared,
+            rng,
+            changing,
+            importing,
+            asked_changed,
+            moving,
+            openings,
+        }
     }
 
     /// Its id.
@@ -386,11 +409,16 @@ impl Department {
         let mut outcome = self.clear_imports().await;
         // A root may have been stored and not published.
         outcome = outcome.and(self.publish_roots().await);
+        // What somebody moves on already is not left: to do it twice would be to prove it twice.
         for digest in self.unsent_digests()? {
-            outcome = outcome.and(self.pursue(&digest, peers).await);
+            if !self.moving.has(&digest) {
+                outcome = outcome.and(self.pursue(&digest, peers).await);
+            }
         }
         for digest in self.unfinished_digests()? {
-            outcome = outcome.and(self.advance(&digest, peers).await);
+            if !self.moving.has(&digest) {
+                outcome = outcome.and(self.advance(&digest, peers).await);
+            }
         }
         outcome
     }

@@ -32,9 +32,8 @@ use crate::exchange::verification::Note;
 use crate::http::local::Tokens;
 use crate::http::signature::{Audience, AudienceError, KeyDirectory, KeyName, Signer};
 use crate::http::{BaseUrl, BaseUrlError, ChainSurface, Hosting, Problem};
-use crate::measure;
 use crate::nonces::StoredNonces;
-use crate::prover::ProverError;
+use crate::prover::Place;
 use crate::store::{Store, StoreError};
 
 pub use peers::HttpPeers;
@@ -129,14 +128,11 @@ impl<P: Peers> Hosted<P> {
         &self.peers
     }
 
-    /// Whether the prover has a place for what is being asked. What is taken up is proved or verified
-    /// later; to take up more than that would be to let everybody wait longer.
-    fn room_to_prove(&self) -> Result<(), Problem> {
-        if self.department.shared().prover.free_places() > 0 {
-            return Ok(());
-        }
-        measure::prover_refused();
-        Err(Internal::Prover(ProverError::Full).into())
+    /// The prover's place for what is being asked. What is taken up is proved or verified later; to take
+    /// up more than there are places for would be to let everybody wait longer.
+    fn place_to_prove(&self) -> Result<Place, Problem> {
+        let place = self.department.shared().prover.admit();
+        place.map_err(|full| Internal::Prover(full).into())
     }
 
     /// Has a payload moved on as far as it goes, and waits for that. It goes on if nobody waits any more.

@@ -43,8 +43,9 @@ listen = "{listen}"
 [prover]
 # Proofs at once; 0 for one a core.
 # threads = 0
-# Proofs that may wait; beyond them the gateway answers 503.
-# waiting = 64
+# Exchanges that are taken up besides as many as are proved at once; beyond them the gateway answers 503 with
+# Retry-After. Each more lets all of them wait longer, and brings no more answers a second.
+# waiting = 1
 
 [log]
 # "text" for people, "json" for one object a line. PROOFGATE_LOG says which lines: info, or warn,gateway::http=debug.

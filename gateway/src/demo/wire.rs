@@ -91,7 +91,7 @@ impl Peers for Wire {
         };
         if matches!(pass, Pass::Keep) {
             let reason = "somebody keeps its messages".to_owned();
-            return Err(Unreached { department: recipient.id, reason });
+            return Err(Unreached { department: recipient.id, reason, retry_after: None });
         }
         self.pass(sender, recipient, message).await
     }

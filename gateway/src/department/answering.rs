@@ -13,6 +13,7 @@ use crypto::Digest;
 use serde::{Deserialize, Serialize};
 
 use super::{Department, Internal};
+use crate::document::request::LegalBasis;
 use crate::document::service::Service;
 use crate::document::{CheckedRequest, Request};
 use crate::exchange::issuer::{
@@ -175,6 +176,18 @@ impl Department {
         let row = self.received(digest)?;
         let row = row.ok_or_else(|| Internal::Damaged("no such question".to_owned()))?;
         Ok(self.restore_request(&row.request).await?.consent_message())
+    }
+
+    /// Whether a question that this department received is asked by law, and so proved without its citizen.
+    ///
+    /// # Errors
+    /// [`Internal`] if the store fails.
+    pub fn is_by_law(&self, digest: &Digest) -> Result<bool, Internal> {
+        let is_by_law = |row: ReceivedRow| match row.request.legal_basis {
+            LegalBasis::Statutory { .. } => true,
+            LegalBasis::Consent { .. } => false,
+        };
+        Ok(self.received(digest)?.is_some_and(is_by_law))
     }
 
     pub(super) async fn put_received(

@@ -5,26 +5,26 @@ mod ground;
 mod idempotency;
 mod offer;
 mod receipts;
+mod sending;
 mod verifying;
 
 use chain::identifier::{DepartmentId, EntryId};
 use circuits::encoding::{Date, ValueError};
 use circuits::query::{Mode, Query, QueryError};
 use circuits::statement::CircuitId;
-use crypto::envelope::Message;
 use crypto::{Digest, canonical};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use tokio::sync::watch;
 
-use super::{Department, Internal, PeerMessage, PeerPath, PeerReply, Peers, Unreached};
+use super::{Department, Internal, PeerReply, Peers, Unreached};
 use crate::document::key_card::{KeyCardError, SignedKeyCard};
 use crate::document::request::{Nonce, RequestError};
 use crate::document::service::Service;
 use crate::document::{Answer, CheckedRequest, Request, VERSION};
+use crate::exchange::Exchange;
 use crate::exchange::requester::{Draft, Lapsed, Recorded, Sent, Status, Verified};
 use crate::exchange::verification::{Refusal, VerifiedAnswer};
-use crate::exchange::{Exchange, RequestMessage};
 use crate::records::schema_digest;
 use crate::store::{Batch, Table};
 use crate::subject::Subject;
@@ -136,6 +136,12 @@ pub enum AskError {
         /// Its code.
         code: String,
     },
+    /// The issuer has no place for another question now. Nothing was asked.
+    #[error("{issuer} has no place for another question now: try again later")]
+    IssuerFull {
+        /// The issuer.
+        issuer: DepartmentId,
+    },
     /// Another question was asked under this idempotency key.
     #[error("another question was asked under this idempotency key")]
     IdempotencyConflict,
@@ -159,6 +165,7 @@ impl AskError {
             Self::KeyCard(error) => error.code(),
             Self::KeyCardNotCurrent => "key-card-not-current",
             Self::Refused { code, .. } => code,
+            Self::IssuerFull { .. } => "prover-full",
             Self::IdempotencyConflict => "idempotency-conflict",
             Self::Unreached(_) => "peer-unreached",
             Self::Internal(_) => "internal",
@@ -228,9 +235,12 @@ impl Department {
         peers: &impl Peers,
     ) -> Result<Asked, AskError> {
         let issuer = ask.issuer;
-        let digest = match self.asked_under(idempotency)? {
-            Some(digest) => digest,
-            None => self.draft(ask, idempotency, peers).await?,
+        let (digest, _turn) = match self.asked_under(idempotency)? {
+            Some(digest) => (digest, None),
+            None => {
+                let turn = self.turn(&ask)?;
+                (self.draft(ask, idempotency, peers).await?, turn)
+            }
         };
         self.pursue(&digest, peers).await?;
         let row = self.asked_row(&digest)?.ok_or_else(lost)?;
@@ -325,6 +335,7 @@ impl Department {
     /// # Errors
     /// [`Internal`] if our own side failed; the question stays where it is and can be moved again.
     pub async fn pursue(&self, digest: &Digest, peers: &impl Peers) -> Result<(), Internal> {
+        let _mover = self.mover(*digest);
         self.lapse(digest).await?;
         while let Some(row) = self.asked_row(digest)? {
             self.settled().await?;
@@ -386,27 +397,6 @@ impl Department {
             }
         }
         Err(AskError::UnknownDataset { issuer: ask.issuer, dataset: ask.dataset.clone() })
-    }
-
-    async fn send_request(
-        &self,
-        message: &RequestMessage,
-        digest: &Digest,
-        peers: &impl Peers,
-    ) -> Result<Option<PeerReply>, Internal> {
-        let issuer = self.peer(&message.request.issuer)?;
-        let plaintext = canonical::to_vec(message).expect("a request has string keys and integers");
-        let body = self.seal(Message::Request, &issuer, *digest, &plaintext)?;
-        match peers
-            .send(self, &issuer, PeerMessage { path: PeerPath::Requests, body: body.into() })
-            .await
-        {
-            Ok(reply) => Ok(Some(reply)),
-            Err(error) => {
-                tracing::info!(request = %digest, %error, "the question waits");
-                Ok(None)
-            }
-        }
     }
 
     async fn lapse(&self, digest: &Digest) -> Result<(), Internal> {

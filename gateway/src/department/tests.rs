@@ -7,6 +7,7 @@ mod importing;
 mod impostor;
 mod lagging;
 mod network;
+mod overload;
 mod payloads;
 mod receipts;
 
@@ -19,8 +20,8 @@ use chain::entry::withdrawal_lock;
 use faulty::Faulty;
 use network::*;
 pub(crate) use network::{
-    CURTIS, Citizen, DEPARTMENTS, Direct, Network, circuit_document, circuit_document_of, keys,
-    proving_keys,
+    CURTIS, Citizen, DEPARTMENTS, Direct, ELIAS, Network, circuit_document, circuit_document_of,
+    keys, proving_keys,
 };
 use serde_json::{Value as Json, json};
 use std::sync::atomic::Ordering;

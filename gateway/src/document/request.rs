@@ -131,6 +131,14 @@ pub struct Request {
     pub expires: u64,
 }
 
+/// What an issuer says when it takes a question: `{"places":3}`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Taken {
+    /// Further questions that it would take at this moment.
+    pub places: usize,
+}
+
 /// A request that is well-formed under its schema, with everything that follows from it.
 ///
 /// Requester, issuer, wallet and auditor all obtain `r`, `q` and the context here and nowhere else.

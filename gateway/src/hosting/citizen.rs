@@ -90,13 +90,14 @@ impl<P: Peers + 'static> CitizenApi for Hosted<P> {
         citizen: &VerifiedCitizen,
         consent: Consent,
     ) -> Result<Progress, Problem> {
-        self.room_to_prove()?;
+        let place = self.place_to_prove()?;
         let Consent { request, signature, lock } = consent;
         let (key, signature) = (key_of(citizen)?, signature_of(&signature)?);
         let department = Arc::clone(&self.department);
         let taken = async move { department.consent(&key, &request, &signature, lock).await };
         let state = to_the_end(taken).await?;
-        self.work.advance(*self.department.id(), request);
+        let mover = self.department.mover(request);
+        self.work.advance(*self.department.id(), mover, Some(place));
         Ok(progress(state))
     }
 
@@ -127,14 +128,15 @@ impl<P: Peers + 'static> CitizenApi for Hosted<P> {
         citizen: &VerifiedCitizen,
         taken: OfferTaken,
     ) -> Result<Progress, Problem> {
-        self.room_to_prove()?;
+        let place = self.place_to_prove()?;
         let OfferTaken { offer, signature, lock } = taken;
         let offer: Offer = document("offer", offer)?;
         let (key, signature) = (key_of(citizen)?, signature_of(&signature)?);
         let department = Arc::clone(&self.department);
         let taken = async move { department.take_offer(&key, offer, &signature, lock).await };
         let (request, state) = to_the_end(taken).await?;
-        self.work.advance(*self.department.id(), request);
+        let mover = self.department.mover(request);
+        self.work.advance(*self.department.id(), mover, Some(place));
         Ok(progress(state))
     }
 

@@ -13,6 +13,7 @@ use super::{Hosted, to_the_end};
 use crate::department::Peers;
 use crate::department::peer::PeerError;
 use crate::document::payload::Completion;
+use crate::document::request::Taken;
 use crate::http::Problem;
 use crate::http::peer::{PartName, PayloadName, PeerApi};
 use crate::http::signature::{Audience, KeyDirectory, NonceStore, Signer};
@@ -48,14 +49,16 @@ impl<P: Peers + 'static> PeerApi for Hosted<P> {
         &self.nonces
     }
 
-    async fn take_request(&self, sender: Name, sealed: Bytes) -> Result<(), Problem> {
+    async fn take_request(&self, sender: Name, sealed: Bytes) -> Result<Taken, Problem> {
         let sender = self.arrived(&sender)?;
-        self.room_to_prove()?;
+        let place = self.place_to_prove()?;
         let department = Arc::clone(&self.department);
         let taken = async move { department.peer_request(&sender, &sealed).await };
         let request = to_the_end(taken).await.map_err(told)?;
-        self.work.advance(*self.department.id(), request);
-        Ok(())
+        // One that waits for its citizen gives its place back, whatever is found about it.
+        let place = self.department.is_by_law(&request)?.then_some(place);
+        self.work.advance(*self.department.id(), self.department.mover(request), place);
+        Ok(Taken { places: self.department.shared().prover.free_places() })
     }
 
     async fn take_answer(&self, sender: Name, sealed: Bytes) -> Result<(), Problem> {

@@ -13,6 +13,9 @@ use crate::http::peer::{PartName, PayloadName, PeerCall};
 use crate::http::signature::Signer;
 use crate::measure;
 
+/// The code of a peer that can take up nothing more for the moment.
+const FULL: &str = "prover-full";
+
 /// Other departments, as one department reaches them.
 pub struct HttpPeers<R> {
     client: PeerClient,
@@ -67,6 +70,11 @@ impl<R: CryptoRng + Clone + Send + Sync> Peers for HttpPeers<R> {
             Err(PeerError::Problem(problem)) if (400..500).contains(&problem.status) => {
                 Ok(PeerReply::Refused { code: problem.code })
             }
+            // One that says so in its own name was reached.
+            Err(PeerError::Problem(problem)) if problem.code == FULL => {
+                let (reason, retry_after) = (problem.to_string(), problem.retry_after.or(Some(1)));
+                Err(Unreached { department, reason, retry_after })
+            }
             Err(error) => Err(unreached(department, &error)),
         }
     }
@@ -74,7 +82,7 @@ impl<R: CryptoRng + Clone + Send + Sync> Peers for HttpPeers<R> {
 
 fn unreached(department: DepartmentId, error: &dyn std::fmt::Display) -> Unreached {
     measure::peer_unreached(&department);
-    Unreached { department, reason: error.to_string() }
+    Unreached { department, reason: error.to_string(), retry_after: None }
 }
 
 fn call(path: PeerPath) -> PeerCall {

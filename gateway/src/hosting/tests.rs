@@ -1,4 +1,5 @@
 mod importing;
+mod overload;
 mod readiness;
 
 use super::*;

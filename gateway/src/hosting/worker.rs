@@ -1,11 +1,12 @@
 //! What follows from a request and is not waited for: consent onto the chain, proof, answer; payloads.
 
-use std::collections::BTreeSet;
+mod looks;
+mod steps;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use chain::identifier::DepartmentId;
-use crypto::Digest;
 use crypto::envelope::PayloadId;
 use tokio::sync::mpsc::{self, error::TrySendError};
 use tokio::sync::oneshot;
@@ -13,19 +14,28 @@ use tokio::task::{JoinError, JoinSet};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::Hosted;
-use crate::department::Peers;
 use crate::department::payloads::PayloadRetention;
+use crate::department::{Mover, Peers};
+use crate::prover::Place;
+use looks::Looks;
+use steps::{advance, ask_again, clean, look, look_at_payloads, move_payload};
 
 /// How much a worker does at once, and how often it looks for what was left.
 #[derive(Clone, Debug)]
 pub struct WorkerOptions {
-    /// Exchanges that are moved on at once, and payloads besides. 16: as many as the prover takes.
+    /// Payloads that are moved on at once: 16. Exchanges are as many as the prover has places, and those
+    /// that need none.
     pub concurrency: usize,
     /// Exchanges that wait to be moved on, and payloads besides. More are found by the next look: 1,024.
     pub queue: usize,
     /// Time between two looks for what was left: peers that were not reached, questions whose time is
     /// over. 15 s.
     pub retry: Duration,
+    /// Time between two looks for questions that found their issuer full. 1 s, which is what it says.
+    pub again: Duration,
+    /// How long an answer that is being sent keeps its place with the prover: 1 s. Whoever takes longer to
+    /// take its answer keeps no others from theirs.
+    pub sending: Duration,
     /// Time between two cleanings of the payloads. 1 h.
     pub cleaning: Duration,
     /// How long payloads are kept.
@@ -41,6 +51,8 @@ impl Default for WorkerOptions {
             concurrency: 16,
             queue: 1_024,
             retry: Duration::from_secs(15),
+            again: Duration::from_secs(1),
+            sending: Duration::from_secs(1),
             cleaning: Duration::from_secs(60 * 60),
             retention: PayloadRetention::default(),
             drain: Duration::from_secs(30),
@@ -53,8 +65,10 @@ impl Default for WorkerOptions {
 pub(super) struct Job {
     /// Whose.
     department: DepartmentId,
-    /// Digest of the request.
-    request: Digest,
+    /// Which.
+    mover: Mover,
+    /// Its place with the prover, if it is to be proved.
+    place: Option<Place>,
 }
 
 /// A payload that can be moved on. These have a queue of their own, so that long ones keep no question
@@ -97,8 +111,8 @@ impl Work {
     }
 
     /// Leaves an exchange to be moved on. A full queue loses nothing: the next look finds it.
-    pub(super) fn advance(&self, department: DepartmentId, request: Digest) {
-        left(self.exchanges.try_send(Job { department, request }), department);
+    pub(super) fn advance(&self, department: DepartmentId, mover: Mover, place: Option<Place>) {
+        left(self.exchanges.try_send(Job { department, mover, place }), department);
     }
 
     /// Leaves a payload to be moved on, in the same way. What is returned ends when that was done; with
@@ -155,11 +169,12 @@ impl<P: Peers + 'static> Worker<P> {
             ticks
         };
         let (mut looks, mut cleanings) = (ticks(self.options.retry), ticks(self.options.cleaning));
+        let mut agains = ticks(self.options.again);
         let (mut moving, mut sending) = (JoinSet::new(), JoinSet::new());
         // A department whose peers keep it waiting does not keep the others, and its payloads do not keep
         // its questions.
-        let (mut questions, mut payloads, mut cleaning) =
-            (Looks::default(), Looks::default(), Looks::default());
+        let (mut questions, mut payloads, mut cleaning, mut asking) =
+            (Looks::default(), Looks::default(), Looks::default(), Looks::default());
         let most = self.options.concurrency;
         loop {
             tokio::select! {
@@ -169,9 +184,10 @@ impl<P: Peers + 'static> Worker<P> {
                 Some(looked) = questions.tasks.join_next() => questions.ended(looked),
                 Some(looked) = payloads.tasks.join_next() => payloads.ended(looked),
                 Some(looked) = cleaning.tasks.join_next() => cleaning.ended(looked),
-                Some(job) = self.queue.exchanges.recv(), if moving.len() < most => {
+                Some(asked) = asking.tasks.join_next() => asking.ended(asked),
+                Some(job) = self.queue.exchanges.recv() => {
                     if let Some(hosted) = self.hosted(&job.department) {
-                        moving.spawn(advance(hosted, job.request));
+                        moving.spawn(advance(hosted, job, self.options.sending));
                     }
                 }
                 Some(job) = self.queue.payloads.recv(), if sending.len() < most => {
@@ -183,6 +199,11 @@ impl<P: Peers + 'static> Worker<P> {
                     questions.begin(&self.departments, look);
                     payloads.begin(&self.departments, look_at_payloads);
                 }
+                _ = agains.tick() => {
+                    let waiting = self.departments.iter().filter(|it| it.department.has_waiting());
+                    let waiting: Vec<_> = waiting.map(Arc::clone).collect();
+                    asking.begin(&waiting, ask_again);
+                }
                 _ = cleanings.tick() => {
                     let retention = self.options.retention;
                     cleaning.begin(&self.departments, |hosted| clean(hosted, retention));
@@ -190,7 +211,8 @@ impl<P: Peers + 'static> Worker<P> {
             }
         }
         let all = [&mut moving, &mut sending];
-        let looks = [&mut questions.tasks, &mut payloads.tasks, &mut cleaning.tasks];
+        let looks = [&mut questions, &mut payloads, &mut cleaning, &mut asking];
+        let looks = looks.map(|looks| &mut looks.tasks);
         let (mut all, mut looks) = (all, looks);
         let finish = async {
             for tasks in &mut all {
@@ -217,87 +239,8 @@ impl<P: Peers + 'static> Worker<P> {
     }
 }
 
-/// Looks of one kind: at most one of a department at a time.
-#[derive(Debug, Default)]
-struct Looks {
-    tasks: JoinSet<DepartmentId>,
-    busy: BTreeSet<DepartmentId>,
-}
-
-impl Looks {
-    /// Begins a look at every department that nobody looks at.
-    fn begin<P: Peers, F: Future<Output = ()> + Send + 'static>(
-        &mut self,
-        departments: &[Arc<Hosted<P>>],
-        look: impl Fn(Arc<Hosted<P>>) -> F,
-    ) {
-        if self.tasks.is_empty() {
-            self.busy.clear(); // also of those whose look did not come to its end
-        }
-        for hosted in departments {
-            let id = *hosted.department.id();
-            if self.busy.insert(id) {
-                let look = look(Arc::clone(hosted));
-                self.tasks.spawn(async move {
-                    look.await;
-                    id
-                });
-            }
-        }
-    }
-
-    /// Notes the end of a look: the department is free again.
-    fn ended(&mut self, looked: Result<DepartmentId, JoinError>) {
-        match looked {
-            Ok(department) => {
-                self.busy.remove(&department);
-            }
-            Err(error) => noted(Err(error)),
-        }
-    }
-}
-
 fn noted(task: Result<(), JoinError>) {
     if let Err(error) = task {
         tracing::error!(%error, "a task of the worker did not come to its end");
-    }
-}
-
-async fn advance<P: Peers>(hosted: Arc<Hosted<P>>, request: Digest) {
-    if let Err(error) = hosted.department.advance(&request, hosted.peers.as_ref()).await {
-        tracing::error!(department = %hosted.department.id(), %request, %error, "an exchange waits");
-    }
-}
-
-async fn move_payload<P: Peers>(hosted: Arc<Hosted<P>>, job: PayloadJob) {
-    let PayloadJob { department, payload, moved } = job;
-    // Whoever works on it already goes on as far as it goes, and this place is for another payload.
-    if !hosted.department.is_moving(&payload)
-        && let Err(error) = hosted.department.move_payload(&payload, hosted.peers.as_ref()).await
-    {
-        tracing::error!(%department, %payload, %error, "a payload waits");
-    }
-    // Whoever left it may not wait for it any more.
-    let _: Result<(), ()> = moved.send(());
-}
-
-async fn look<P: Peers>(hosted: Arc<Hosted<P>>) {
-    if let Err(error) = hosted.department.resume_exchanges(hosted.peers.as_ref()).await {
-        tracing::error!(department = %hosted.department.id(), %error, "exchanges wait");
-    }
-}
-
-async fn look_at_payloads<P: Peers>(hosted: Arc<Hosted<P>>) {
-    if let Err(error) = hosted.department.resume_payloads(hosted.peers.as_ref()).await {
-        tracing::error!(department = %hosted.department.id(), %error, "payloads wait");
-    }
-}
-
-async fn clean<P: Peers>(hosted: Arc<Hosted<P>>, retention: PayloadRetention) {
-    let department = &hosted.department;
-    let strays = department.remove_stray_parts().await.map(drop);
-    let cleaned = department.clean_payloads(department.now(), &retention).await.map(drop);
-    if let Err(error) = strays.and(cleaned) {
-        tracing::error!(department = %department.id(), %error, "payloads are not cleaned away");
     }
 }

@@ -4,7 +4,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use ::http::header::CONTENT_TYPE;
+use ::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use ::http::{HeaderValue, Request, StatusCode};
 use crypto::envelope::Name;
 use crypto::rand_core::CryptoRng;
@@ -65,7 +65,8 @@ impl PeerClient {
     }
 
     /// Makes a call, and returns the body of a good answer: a sealed document after
-    /// [`PeerCall::KeyCard`], JSON after [`PeerCall::Parts`] and [`PeerCall::Complete`], else empty.
+    /// [`PeerCall::KeyCard`], JSON after [`PeerCall::Request`], [`PeerCall::Parts`] and
+    /// [`PeerCall::Complete`], else empty.
     ///
     /// # Errors
     /// [`PeerError`]. After all of them but [`PeerError::Problem`] and those of addressing and
@@ -107,7 +108,9 @@ fn read(response: ::http::Response<Bytes>) -> Result<Bytes, PeerError> {
     let unexpected = PeerError::Unexpected { status: status.as_u16() };
     if content_type == Some(PROBLEM_JSON.as_bytes()) {
         let problem = PeerProblem::read(status, response.body()).ok_or(unexpected)?;
-        return Err(PeerError::Problem(problem));
+        let seconds = response.headers().get(RETRY_AFTER).and_then(|it| it.to_str().ok());
+        let retry_after = seconds.and_then(|seconds| seconds.parse().ok());
+        return Err(PeerError::Problem(PeerProblem { retry_after, ..problem }));
     }
     match status {
         StatusCode::OK if content_type == Some(SEALED.as_bytes()) => Ok(response.into_body()),
@@ -131,6 +134,9 @@ pub struct PeerProblem {
     pub code: String,
     /// What is wrong in this case.
     pub detail: String,
+    /// In how many seconds a call to a peer may be made again (RFC 9110, section 10.2.3). Not signed: a
+    /// hint.
+    pub retry_after: Option<u32>,
 }
 
 impl PeerProblem {
@@ -140,7 +146,7 @@ impl PeerProblem {
         let fits = document.status == status.as_u16()
             && (status.is_client_error() || status.is_server_error());
         let ProblemDocument { status, code, detail, .. } = document;
-        fits.then_some(Self { status, code, detail })
+        fits.then_some(Self { status, code, detail, retry_after: None })
     }
 }
 

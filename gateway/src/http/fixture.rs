@@ -4,7 +4,7 @@ mod bundle;
 mod department;
 mod operating;
 
-pub(super) use department::{CHUNK, DOWNLOAD_CHUNKS, Department, Notices};
+pub(super) use department::{CHUNK, DOWNLOAD_CHUNKS, Department, Notices, taken};
 
 use std::collections::HashMap;
 use std::net::SocketAddr;

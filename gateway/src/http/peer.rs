@@ -26,6 +26,7 @@ use super::path::PathOf;
 use super::problem::Problem;
 use super::signature::{Audience, KeyDirectory, NonceStore, Signer, Verifier};
 use crate::document::payload::Completion;
+use crate::document::request::Taken;
 use crate::payload::PartSet;
 
 /// Content type of a sealed message.
@@ -47,12 +48,12 @@ pub trait PeerApi: Send + Sync + 'static {
     /// The nonces that this department has seen.
     fn nonces(&self) -> &dyn NonceStore;
 
-    /// Takes a question, sealed.
+    /// Takes a question, sealed; says how many more it would take.
     fn take_request(
         &self,
         sender: Name,
         sealed: Bytes,
-    ) -> impl Future<Output = Result<(), Problem>> + Send;
+    ) -> impl Future<Output = Result<Taken, Problem>> + Send;
 
     /// Takes an answer, sealed.
     fn take_answer(
@@ -251,8 +252,7 @@ async fn requests<H: Hosting>(
 ) -> Response<Body> {
     let answered =
         answer(&site, &department, &PeerCall::Request, request, |api, sender, body| async move {
-            api.take_request(sender, body).await?;
-            Ok(Reply::Status(StatusCode::ACCEPTED))
+            Reply::json(StatusCode::ACCEPTED, &api.take_request(sender, body).await?)
         });
     answered.await.into_response()
 }

@@ -40,6 +40,8 @@ pub const PROBLEM_JSON: &str = "application/problem+json";
 const TYPE_PREFIX: &str = "urn:proofgate:problem:";
 /// When to try again after a 503, in seconds: long enough for a queue to move.
 const RETRY_AFTER_SECONDS: u32 = 5;
+/// When to try again with what was to be proved: its queue is short.
+const PROVER_RETRY_SECONDS: u32 = 1;
 
 tokio::task_local! {
     /// The request that the current task answers.
@@ -260,6 +262,7 @@ impl From<Internal> for Problem {
         match error {
             Internal::Prover(ProverError::Full) => {
                 Problem::new("prover-full", "too many proofs are waiting: try again later")
+                    .with_retry_after(PROVER_RETRY_SECONDS)
             }
             Internal::Submit(
                 error @ (SubmitError::Busy
@@ -319,6 +322,9 @@ impl From<AskError> for Problem {
     fn from(error: AskError) -> Self {
         match error {
             AskError::Internal(error) => error.into(),
+            AskError::IssuerFull { .. } => {
+                Self::new(error.code(), &error).with_retry_after(PROVER_RETRY_SECONDS)
+            }
             // Another gateway's word: it must not look like our fault, nor like our caller's wrong token.
             AskError::Refused { ref code, .. } if !can_be_told_on(code) => {
                 Problem::new("peer-refused", error)

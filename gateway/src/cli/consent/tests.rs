@@ -133,7 +133,8 @@ async fn the_exit_status_tells_bad_data_from_no_gateway_and_no_permission() {
 #[test]
 fn a_gateways_own_failure_is_unavailable_and_its_refusal_is_not() {
     let problem = |status| {
-        let problem = PeerProblem { status, code: "c".to_owned(), detail: "d".to_owned() };
+        let problem =
+            PeerProblem { status, code: "c".to_owned(), detail: "d".to_owned(), retry_after: None };
         let error = CitizenClientError::Problem(problem);
         wallet_exit(&WalletError::Call { department: "tax".parse().unwrap(), error })
     };

@@ -28,7 +28,26 @@ impl Department {
     /// # Errors
     /// [`Internal`] if our own side failed; the exchange stays where it is and can be moved again.
     pub async fn advance(&self, digest: &Digest, peers: &impl Peers) -> Result<(), Internal> {
-        while let Some(row) = self.received(digest)? {
+        self.advance_while(digest, peers, |_| true).await
+    }
+
+    /// As [`Self::advance`], up to the answer, which is not sent.
+    ///
+    /// # Errors
+    /// As [`Self::advance`].
+    pub async fn conclude(&self, digest: &Digest, peers: &impl Peers) -> Result<(), Internal> {
+        let is_open = |stage: &Stage| !matches!(stage, Stage::Answered { .. });
+        self.advance_while(digest, peers, is_open).await
+    }
+
+    async fn advance_while(
+        &self,
+        digest: &Digest,
+        peers: &impl Peers,
+        wanted: impl Fn(&Stage) -> bool,
+    ) -> Result<(), Internal> {
+        let _mover = self.mover(*digest);
+        while let Some(row) = self.received(digest)?.filter(|row| wanted(&row.stage)) {
             self.settled().await?;
             let Some(next) = self.next_stage(&row, peers).await? else { break };
             self.replace_stage(digest, &row.stage, next).await?;

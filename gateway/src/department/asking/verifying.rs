@@ -11,6 +11,7 @@ use super::{AskedRow, Stage, receipts};
 use crate::chain_view::ChainView;
 use crate::department::{Department, Internal};
 use crate::document::CheckedRequest;
+use crate::document::request::LegalBasis;
 use crate::exchange::Exchange;
 use crate::exchange::verification::{self, Question, Refusal, VerifiedAnswer};
 use crate::measure;
@@ -70,6 +71,10 @@ impl Department {
         };
         (row.stage, row.receipts) = (stage, receipts);
         self.put_asked(digest, &row).await?;
+        // The place of a question that waited for a citizen is not in the issuer's last word.
+        if outcome.is_ok() && matches!(row.request.legal_basis, LegalBasis::Statutory { .. }) {
+            self.openings.answered(sender);
+        }
         Ok(outcome)
     }
 

@@ -103,7 +103,11 @@ impl Peers for Direct {
         mut message: PeerMessage,
     ) -> Result<PeerReply, Unreached> {
         if self.down.lock().unwrap().contains(&recipient.id) {
-            return Err(Unreached { department: recipient.id, reason: "it is down".to_owned() });
+            return Err(Unreached {
+                department: recipient.id,
+                reason: "it is down".to_owned(),
+                retry_after: None,
+            });
         }
         self.messages.fetch_add(1, Ordering::SeqCst);
         if let Some(between) = &mut *self.between.lock().unwrap()
@@ -116,7 +120,11 @@ impl Peers for Direct {
         Ok(match outcome {
             Ok(body) => PeerReply::Taken(body),
             Err(PeerError::Internal(error) | PeerError::Request(ReceiveError::Internal(error))) => {
-                return Err(Unreached { department: recipient.id, reason: error.to_string() });
+                return Err(Unreached {
+                    department: recipient.id,
+                    reason: error.to_string(),
+                    retry_after: None,
+                });
             }
             Err(error) => {
                 let code = error.code().to_owned();

@@ -415,7 +415,11 @@ async fn a_payload_that_a_stop_interrupted_goes_on_where_it_was() {
             };
             if Some(number) == unreached {
                 let reason = "the line is cut".to_owned();
-                return Some(Err(Unreached { department: id("welfare"), reason }));
+                return Some(Err(Unreached {
+                    department: id("welfare"),
+                    reason,
+                    retry_after: None,
+                }));
             }
             sent_numbers.lock().unwrap().push(number);
             None

@@ -75,6 +75,7 @@ async fn a_wallet_is_told_what_is_wrong() {
     let consent = Consent { request: BROKEN, signature: signature(), lock: ID };
     let refused = client("tax").consent(citizen(&alice, &mut rng), &consent).await;
     let expired = PeerProblem {
+        retry_after: None,
         status: 410,
         code: "consent-expired".to_owned(),
         detail: "the request has expired".to_owned(),

@@ -104,8 +104,20 @@ async fn what_an_answer_says_must_fit_the_call() {
     assert_eq!(read(response(302, SEALED, "")), unexpected(302));
     assert_eq!(read(response(500, PROBLEM_JSON, "{}")), unexpected(500));
     let document = r#"{"type":"t","title":"t","status":403,"detail":"d","code":"c"}"#;
-    let problem = PeerProblem { status: 403, code: "c".to_owned(), detail: "d".to_owned() };
-    assert_eq!(read(response(403, PROBLEM_JSON, document)), Err(PeerError::Problem(problem)));
+    let problem = PeerProblem {
+        status: 403,
+        code: "c".to_owned(),
+        detail: "d".to_owned(),
+        retry_after: None,
+    };
+    let refused = Err(PeerError::Problem(problem.clone()));
+    assert_eq!(read(response(403, PROBLEM_JSON, document)), refused);
+    for (header, retry_after) in [("7", Some(7)), ("tomorrow", None), ("-1", None)] {
+        let mut response = response(403, PROBLEM_JSON, document);
+        response.headers_mut().insert(RETRY_AFTER, header.parse().unwrap());
+        let problem = PeerProblem { retry_after, ..problem.clone() };
+        assert_eq!(read(response), Err(PeerError::Problem(problem)), "{header}");
+    }
     assert_eq!(read(response(404, PROBLEM_JSON, document)), unexpected(404));
 }
 

@@ -34,7 +34,7 @@ pub(super) fn operations() -> Vec<Operation> {
             .about("Policy and budget refuse at once and in the open; everything else is silence.")
             .within_limits()
             .reads_bytes(SEALED, "The request document, sealed.")
-            .answers_empty(202, "Taken.")
+            .answers_named(202, "Taken; and how many more would be.", "Taken", json!({ "places": 3 }))
             .refuses(OPENING)
             .refuses(&[
                 "request",

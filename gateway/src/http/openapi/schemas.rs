@@ -135,6 +135,7 @@ pub(super) fn all() -> Vec<(String, RefOr<Schema>)> {
                 .build()
                 .into(),
         ),
+        named("Taken", object("How many further questions the issuer would take at this moment.", &["places"])),
         named("Completion", object("Whether all of a payload has been checked: `checking` or `complete`.", &["state"])),
         named("Document", object("A public document, in canonical JSON.", &[])),
         named(

@@ -5,7 +5,7 @@ use hyper::body::Bytes;
 use super::{PartName, PayloadName, PeerCall, SEALED};
 use crate::http::client::{Caller, PeerClient, PeerError, PeerProblem};
 use crate::http::fixture::{
-    Answer, ID, NOW, PAYLOAD, Running, directory, problem, rng, signer, start,
+    Answer, ID, NOW, PAYLOAD, Running, directory, problem, rng, signer, start, taken,
 };
 use crate::http::limits::Limits;
 use crate::http::signature::{Signer, VerifyError};
@@ -51,7 +51,7 @@ async fn send(running: &Running, mut request: Request<Bytes>) -> Answer {
 #[tokio::test]
 async fn every_call_arrives_with_its_verified_sender_and_is_answered_signed() {
     let running = start(Limits::default()).await;
-    assert_eq!(call(&running, PeerCall::Request, b"sealed").await, Ok(Bytes::new()));
+    assert_eq!(call(&running, PeerCall::Request, b"sealed").await, Ok(taken()));
     assert_eq!(call(&running, PeerCall::Answer, b"sealed!").await, Ok(Bytes::new()));
     let card = call(&running, PeerCall::KeyCard, b"echo").await;
     assert_eq!(card, Ok(Bytes::from_static(b"echo")));
@@ -81,7 +81,7 @@ async fn a_hosted_department_calls_another_and_itself() {
     let running = start(Limits::default()).await;
     for department in ["welfare", "tax"] {
         let called = call_as(&running, &signer("tax"), department, PeerCall::Request, "x").await;
-        assert_eq!(called, Ok(Bytes::new()));
+        assert_eq!(called, Ok(taken()));
     }
     assert_eq!(running.gateway.tax.log(), ["request of 1 bytes from tax"]);
     assert_eq!(running.gateway.welfare.log(), ["request of 1 bytes from tax"]);
@@ -91,6 +91,7 @@ async fn a_hosted_department_calls_another_and_itself() {
 async fn what_the_department_refuses_is_signed_too() {
     let running = start(Limits::default()).await;
     let refused = PeerError::Problem(PeerProblem {
+        retry_after: None,
         status: 403,
         code: "policy-purpose".to_owned(),
         detail: "not for this purpose".to_owned(),

@@ -107,3 +107,14 @@ fn a_peers_code_is_told_on_only_if_it_is_about_the_question() {
         assert_eq!(told(code), (502, "peer-refused"), "{code}");
     }
 }
+
+#[test]
+fn what_finds_no_place_to_be_proved_may_come_back_soon() {
+    let full = Problem::from(Internal::Prover(ProverError::Full));
+    let issuer = Problem::from(AskError::IssuerFull { issuer: "tax".parse().unwrap() });
+    for problem in [full, issuer] {
+        let response = problem.to_response();
+        assert_eq!((response.status().as_u16(), problem.code()), (503, "prover-full"));
+        assert_eq!(response.headers()[RETRY_AFTER], "1");
+    }
+}

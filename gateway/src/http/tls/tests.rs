@@ -20,7 +20,7 @@ use super::*;
 use crate::http::citizen_client::{Citizen, CitizenClient};
 use crate::http::client::{Caller, PeerClient, PeerError};
 use crate::http::fixture::{
-    NETWORK, NOW, Running, directory, problem, rng, signer, start, start_secure, wallet,
+    NETWORK, NOW, Running, directory, problem, rng, signer, start, start_secure, taken, wallet,
 };
 use crate::http::limits::Limits;
 use crate::http::local_client::{LocalClient, LocalClientError};
@@ -98,7 +98,7 @@ async fn call(running: &Running, trust: Trust) -> Result<Bytes, PeerError> {
 async fn peers_systems_and_wallets_call_over_tls() {
     let (authority, running) = secure(Limits::default()).await;
     assert!(running.base.to_string().starts_with("https://127.0.0.1:"), "{}", running.base);
-    assert_eq!(call(&running, authority.trust()).await, Ok(Bytes::new()));
+    assert_eq!(call(&running, authority.trust()).await, Ok(taken()));
     assert_eq!(running.gateway.tax.log(), ["request of 6 bytes from health"]);
 
     let token = || Zeroizing::new("tax-token".to_owned());
@@ -136,7 +136,7 @@ async fn a_certificate_counts_for_its_name_and_its_time() {
         authority.issue(&params);
         let running = start_secure(Limits::default(), authority.server().unwrap()).await;
         let called = call(&running, authority.trust()).await;
-        assert_eq!(called, if good { Ok(Bytes::new()) } else { Err(PeerError::Unreachable) });
+        assert_eq!(called, if good { Ok(taken()) } else { Err(PeerError::Unreachable) });
         assert_eq!(running.gateway.tax.log().len(), usize::from(good));
     }
 }
@@ -148,7 +148,7 @@ async fn a_pinned_certificate_counts_for_any_name_and_no_other_counts() {
     let running = start_secure(Limits::default(), authority.server().unwrap()).await;
     assert_eq!(call(&running, authority.trust()).await, Err(PeerError::Unreachable));
     let pinned = Trust::pinned(&authority.file("chain.pem")).unwrap();
-    assert_eq!(call(&running, pinned).await, Ok(Bytes::new()));
+    assert_eq!(call(&running, pinned).await, Ok(taken()));
     authority.issue(&named("tax.example"));
     let another = Trust::pinned(&authority.file("chain.pem")).unwrap();
     assert_eq!(call(&running, another).await, Err(PeerError::Unreachable));
@@ -163,11 +163,11 @@ async fn a_renewed_certificate_is_shown_without_a_restart() {
     fs::copy(new.file("chain.pem"), authority.file("chain.pem")).unwrap();
     let error = tls.reload().unwrap_err();
     assert!(matches!(error.fault, TlsFault::OtherKey { .. }), "{error}");
-    assert_eq!(call(&running, old.clone()).await, Ok(Bytes::new()), "the old one is still shown");
+    assert_eq!(call(&running, old.clone()).await, Ok(taken()), "the old one is still shown");
     fs::copy(new.file("key.pem"), authority.file("key.pem")).unwrap();
     tls.reload().unwrap();
     assert_eq!(call(&running, old).await, Err(PeerError::Unreachable));
-    assert_eq!(call(&running, new.trust()).await, Ok(Bytes::new()));
+    assert_eq!(call(&running, new.trust()).await, Ok(taken()));
 }
 
 /// Shakes hands in one version of TLS, and asks whether the gateway lives.

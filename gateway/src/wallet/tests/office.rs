@@ -22,7 +22,7 @@ use super::{NOW, network, schema};
 use crate::department::asking::Offer;
 use crate::document::key_card::{ConsentKey, KeyCard};
 use crate::document::payload::Completion;
-use crate::document::request::Nonce;
+use crate::document::request::{Nonce, Taken};
 use crate::document::service::Service;
 use crate::document::{CheckedRequest, Request, VERSION};
 use crate::http::citizen::{
@@ -332,7 +332,7 @@ impl PeerApi for Office {
         unreachable!("no gateway calls here")
     }
 
-    async fn take_request(&self, _: Name, _: Bytes) -> Result<(), Problem> {
+    async fn take_request(&self, _: Name, _: Bytes) -> Result<Taken, Problem> {
         nobody()
     }
 

@@ -186,7 +186,11 @@ async fn a_recipient_that_is_not_reached_is_tried_later_and_later() {
     let counted = Arc::clone(&tries);
     network.peers.intercept(move |_| {
         counted.fetch_add(1, Ordering::SeqCst);
-        Some(Err(Unreached { department: id("welfare"), reason: "the line is cut".to_owned() }))
+        Some(Err(Unreached {
+            department: id("welfare"),
+            reason: "the line is cut".to_owned(),
+            retry_after: None,
+        }))
     });
     let sent = network.send("tax", &request, &document(1)).await.unwrap();
     // Seconds to wait, and the tries after the next look.
