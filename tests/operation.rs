@@ -122,6 +122,18 @@ fn two_gateways_set_up_by_commands_do_the_whole_exchange() {
         assert_eq!(std::fs::read_to_string(&target).unwrap(), "Dear colleagues,\n");
     }
 
+    // Who puts forward what would take another department's place is not approved with everything else.
+    let document = pair.tax().join("tax").join("department.json");
+    let document = std::fs::read_to_string(document).unwrap();
+    let taken = document.replace(&format!(":{}", pair.ports.0), ":9");
+    assert_ne!(taken, document);
+    let taken = pair.file("taken.json", &taken);
+    done(proofgate(&pair.welfare(), &["approve", taken.to_str().unwrap()]));
+    let output = proofgate(&pair.tax(), &["approve", "--all"]);
+    assert!(String::from_utf8(output.stderr.clone()).unwrap().contains("not approved"));
+    let listed = done(output);
+    assert!(listed.contains("open") && listed.contains("in the place of http"), "{listed}");
+
     // Both have the same chain, and anybody audits either.
     let urls = [pair.ports.0, pair.ports.1].map(|port| format!("http://127.0.0.1:{port}"));
     for url in &urls {

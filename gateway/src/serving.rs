@@ -171,12 +171,15 @@ impl Serving {
             () = shutdown => None,
             error = unusable(keys) => Some(error),
         };
+        // Before the listener is gone.
+        let closing = lock.closing();
         stop.send_replace(true);
         let mut cut = 0;
         while let Some(ended) = tasks.join_next().await {
             cut += ended.expect("neither server nor worker panics");
         }
         drop((shared, lock)); // in this order: nobody may open what is still being closed
+        closing?;
         unusable.map_or(Ok(Ended { cut }), |error| Err(error.into()))
     }
 }

@@ -18,7 +18,8 @@ pub(super) struct Arguments {
     /// What to approve: an entry's id, or a file with another department's document, which is put on the
     /// chain and approved. Without it, what waits for approvals is listed.
     what: Option<String>,
-    /// Approve everything that is put forward and open.
+    /// Approve every new department and circuit that is put forward and open. What would take the place of
+    /// a department's keys or of the validators is listed, and approved by its id alone.
     #[arg(long, conflicts_with = "what")]
     all: bool,
     /// The department that approves, where the gateway hosts several.
@@ -67,8 +68,14 @@ async fn act(operator: &Operator, what: Option<What>, json: bool) -> Result<(), 
         Some(What::All) => {
             let open: Vec<_> =
                 client.proposals().await?.into_iter().filter(|it| !it.approved).collect();
-            for proposal in &open {
+            for proposal in open.iter().filter(|it| !it.replaces) {
                 client.approve(Approval { entry: proposal.entry }).await?;
+            }
+            if open.iter().any(|it| it.replaces) {
+                eprintln!(
+                    "proofgate: not approved, as it would take the place of what there is: look at it, \
+                     and approve it by its id"
+                );
             }
             open.into_iter().map(|it| it.entry).collect()
         }

@@ -10,6 +10,7 @@ use super::failure::Failure;
 use super::operator::Operator;
 use super::{approve, say};
 use crate::folder::Folder;
+use crate::http::local_client::LocalClientError;
 
 /// Steps of `proofgate circuits`.
 #[derive(Debug, Subcommand)]
@@ -42,7 +43,13 @@ pub(super) async fn propose(
 ) -> Result<(), Failure> {
     let operator = Operator::at(folder, department).await?;
     let proposed = async {
-        let entries = operator.client.propose_circuits().await?;
+        let entries = loop {
+            match operator.client.propose_circuits().await {
+                // A slow machine still checks its proving keys; what was put forward is not again.
+                Err(LocalClientError::Problem(problem)) if problem.code == "timeout" => {}
+                proposed => break proposed?,
+            }
+        };
         let proposals = operator.client.proposals().await?;
         let ours = |it: &crate::http::local::operating::Proposal| {
             entries.iter().any(|published| published.entry == it.entry)

@@ -160,7 +160,7 @@ impl From<LocalClientError> for Failure {
             LocalClientError::Rejected { .. } => Exit::DataErr,
             LocalClientError::Problem(problem) => match problem.status {
                 401 | 403 => Exit::NoPerm,
-                429 | 503 => Exit::TempFail,
+                429 | 503 | 504 => Exit::TempFail,
                 500.. => Exit::Software,
                 _ => Exit::DataErr,
             },

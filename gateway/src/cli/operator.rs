@@ -51,7 +51,8 @@ impl Operator {
     ) -> Result<Self, Failure> {
         let address = holder.address.as_deref().and_then(|address| address.parse().ok());
         let Some(base) = address else {
-            let text = "a gateway has this folder and does not serve yet; try again when it does";
+            let text =
+                "a gateway has this folder and does not serve yet, or not any more; try again";
             return Err(Failure::new(Exit::TempFail, text));
         };
         Ok(Self { client: client(config, base, token)?, opened: None })

@@ -5,6 +5,7 @@ use chain::entry::{Content, Kind};
 use chain::identifier::{DepartmentId, EntryId};
 use chain::ledger::SubmitError;
 use chain::rules::RuleError;
+use chain::validators::ValidatorSet;
 use circuits::Fr;
 use circuits::statement::CircuitId;
 use crypto::Digest;
@@ -96,8 +97,10 @@ pub struct Proposal {
     pub author: DepartmentId,
     /// Digest of its document.
     pub document: Digest,
-    /// What it is about: a department's id, a circuit's name.
+    /// What it is about: a department with its address and key, a circuit's name, the validators.
     pub about: Option<String>,
+    /// Whether it takes the place of what there is: of a department's keys and address, of the validators.
+    pub replaces: bool,
     /// Who approved it.
     pub approvals: Vec<DepartmentId>,
     /// Whether that was enough.
@@ -186,15 +189,34 @@ impl Department {
         let replica = self.chain();
         let mut proposals = Vec::new();
         for (entry, ballot) in replica.state().ballots() {
+            let mut replaces = false;
             let about = match ballot.kind() {
                 Kind::Department => {
                     let found: Option<chain::department::Department> =
                         self.document(ballot.document).await?;
-                    found.map(|it| format!("{} at {}", it.id, it.url))
+                    found.map(|it| {
+                        let mut members = replica.state().members();
+                        let old = members.find(|member| member.department.id == it.id);
+                        let old = old.filter(|member| member.entry != Some(*entry));
+                        replaces = old.is_some();
+                        let old = old.map(|old| &old.department).map_or_else(String::new, |old| {
+                            format!(", in the place of {} with key {}", old.url, old.signing_key)
+                        });
+                        format!("{} at {} with key {}{old}", it.id, it.url, it.signing_key)
+                    })
                 }
                 Kind::Circuit => {
                     let found: Option<CircuitDocument> = self.document(ballot.document).await?;
                     found.map(|it| it.circuit.to_string())
+                }
+                Kind::Validators => {
+                    replaces = true;
+                    let found = self.shared.ledger.document(ballot.document).await?;
+                    found.and_then(|it| ValidatorSet::from_document(&it).ok()).map(|set| {
+                        let named = set.validators().iter();
+                        let named = named.map(|it| format!("{} with key {}", it.id, it.key));
+                        format!("{} alone certify", named.collect::<Vec<_>>().join(" and "))
+                    })
                 }
                 _ => None,
             };
@@ -206,6 +228,7 @@ impl Department {
                 author: ballot.author,
                 document: ballot.document,
                 about,
+                replaces,
                 approvals,
                 approved: ballot.approved.is_some(),
             });

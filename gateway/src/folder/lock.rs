@@ -88,6 +88,15 @@ impl Lock {
         self.write(&Holder { process: Some(std::process::id()), address: Some(address) })
     }
 
+    /// Says that the gateway of this process is not reached any more: its address may soon be somebody
+    /// else's, to whom no command may send a token.
+    ///
+    /// # Errors
+    /// [`FileError`]
+    pub fn closing(&self) -> Result<(), FileError> {
+        self.write(&Holder { process: Some(std::process::id()), address: None })
+    }
+
     fn write(&self, holder: &Holder) -> Result<(), FileError> {
         let text = serde_json::to_vec(holder).expect("numbers and texts have a JSON form");
         let mut file = &self.file;

@@ -55,14 +55,23 @@ fn published(entry: EntryId) -> Published {
 }
 
 fn proposal(proposal: publishing::Proposal) -> Proposal {
-    let publishing::Proposal { entry, kind, author, document, about, approvals, approved } =
-        proposal;
+    let publishing::Proposal {
+        entry,
+        kind,
+        author,
+        document,
+        about,
+        replaces,
+        approvals,
+        approved,
+    } = proposal;
     Proposal {
         entry: *entry.as_digest(),
         kind: kind.to_string(),
         author: author.to_string(),
         document,
         about,
+        replaces,
         approvals: approvals.iter().map(ToString::to_string).collect(),
         approved,
     }

@@ -104,7 +104,7 @@ impl Problem {
         tracing::error!(%error, "nothing can be stored");
         let detail = "this gateway stores nothing more until it is started again; its log names the \
                       cause, most often a full disk";
-        Self::new("not-stored", detail)
+        Problem::new("not-stored", detail)
     }
 
     /// An error of ours that is logged elsewhere.

@@ -80,6 +80,8 @@ pub struct Proposal {
     /// What it is about, for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub about: Option<String>,
+    /// Whether it takes the place of what there is: of a department's keys and address, of the validators.
+    pub replaces: bool,
     /// Who approved it.
     pub approvals: Vec<String>,
     /// Whether that was enough.
