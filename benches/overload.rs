@@ -105,8 +105,18 @@ fn main() {
 
     let unloaded = milliseconds(&alone.times, 99);
     let loaded = milliseconds(&twice.times, 99);
-    println!("carried: {capacity:.1} a second; offered: {:.1} a second", twice.rate(twice.offered));
-    println!("p99 of what was taken: {loaded:.0} ms, {:.2} of unloaded", loaded / unloaded);
+    println!(
+        "| a question, from asking to its verified answer, one after the other | p50 {:.0} ms, p99 {unloaded:.0} ms |",
+        milliseconds(&alone.times, 50),
+    );
+    println!("| the load that can be carried | {capacity:.1} answers a second |");
+    println!(
+        "| twice that load: {:.1} questions a second | {:.1} answers a second, the others refused; p99 \
+         {loaded:.0} ms, {:.2} of unloaded |",
+        twice.rate(twice.offered),
+        twice.rate(twice.times.len()),
+        loaded / unloaded,
+    );
     println!(
         "GET /v1/chain/tip meanwhile: p50 {:.1} ms, p99 {:.1} ms; before {:.1} ms, {:.1} ms",
         milliseconds(&busy, 50),
