@@ -27,9 +27,6 @@ enum Unready {
     /// Nobody would take a proof.
     #[error("circuits are approved, but none with a proving key that is loaded here")]
     OtherKeys,
-    /// More than can be waited for.
-    #[error("the prover's queue is full")]
-    ProverFull,
     /// The chain takes no entry.
     #[error("the chain takes no entry: {0}")]
     Append(String),
@@ -81,15 +78,15 @@ impl Readying {
         Readiness::of(checks.into())
     }
 
-    /// A key is loaded, one that the network approved if it approved any, and there is a place in the
-    /// queue.
+    /// A key is loaded, one that the network approved if it approved any; who has no dataset has nothing to
+    /// prove. That many proofs wait is no fault: whoever comes then is told when to come again.
     async fn can_prove(&self) -> Result<(), Unready> {
         let keys = self.shared.proving_keys.now().unwrap_or_default();
         if keys.is_empty() {
             return Err(Unready::NoKey);
         }
-        if self.shared.prover.free_places() == 0 {
-            return Err(Unready::ProverFull);
+        if !self.has_datasets()? {
+            return Ok(());
         }
         let chain = self.shared.ledger.snapshot();
         let approved: Vec<_> = chain.state().approved_circuits().map(|(it, _)| *it).collect();
@@ -99,6 +96,15 @@ impl Readying {
             }
         }
         if approved.is_empty() { Ok(()) } else { Err(Unready::OtherKeys) }
+    }
+
+    fn has_datasets(&self) -> Result<bool, Internal> {
+        for department in self.departments.iter() {
+            if !department.records().datasets()?.is_empty() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Whether the circuit document of that digest has a key that is loaded here. Found out once: neither

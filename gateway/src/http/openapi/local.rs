@@ -183,7 +183,8 @@ pub(super) fn operations() -> Vec<Operation> {
                 "Departments, circuits and validator sets, the undecided first.",
                 json!([{
                     "entry": DIGEST, "kind": "circuit", "author": "tax", "document": DIGEST,
-                    "about": "identified/v1", "approvals": ["tax"], "approved": false,
+                    "about": "identified/v1", "replaces": false, "approvals": ["tax"],
+                    "approved": false,
                 }]),
             ),
         Operation::post(SURFACE, "/v1/proposals/departments", "Put a department forward")
