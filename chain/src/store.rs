@@ -295,7 +295,7 @@ impl Store {
         boundary: Arc<dyn Boundary>,
     ) -> Result<(Self, Replica), OpenError> {
         finish_rebuild(folder).map_err(|error| OpenError::file(folder, &error))?;
-        std::fs::create_dir_all(folder).map_err(|error| OpenError::file(folder, &error))?;
+        make_private(folder).map_err(|error| OpenError::file(folder, &error))?;
         let mark = open_mark(folder, &genesis)?;
         let trees = Trees::open(folder)?;
         open_meta(folder, &trees, &genesis, mark.mark())?;
@@ -408,6 +408,19 @@ fn finish_rebuild(folder: &Path) -> io::Result<()> {
     }
     std::fs::rename(&rebuilt, folder)?;
     File::open(folder)?.sync_all()
+}
+
+/// Makes the folder if it is not there, and its owner's alone: whoever else can open its lock can keep the
+/// gateway from starting.
+fn make_private(folder: &Path) -> io::Result<()> {
+    use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    let mut permissions = std::fs::metadata(folder)?.permissions();
+    if permissions.mode() & 0o077 != 0 {
+        permissions.set_mode(0o700);
+        std::fs::set_permissions(folder, permissions)?;
+    }
+    Ok(())
 }
 
 /// The mark of the folder. A new folder gets its mark before its first block can be written.

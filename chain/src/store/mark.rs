@@ -12,7 +12,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::FileExt as _;
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use crypto::Digest;
@@ -118,7 +118,9 @@ impl MarkFile {
         let create = || {
             let mut bytes = vec![0; 2 * SLOT_BYTES];
             bytes[..MARK_BYTES].copy_from_slice(&mark.encode());
-            let mut file = File::create(&aside)?;
+            let mut options = OpenOptions::new();
+            let mut file =
+                options.write(true).create(true).truncate(true).mode(0o600).open(&aside)?;
             file.write_all(&bytes)?;
             file.sync_all()?;
             fs::rename(&aside, &path)?;

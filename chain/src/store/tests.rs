@@ -295,3 +295,20 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn nobody_else_can_open_a_folder_s_lock() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let network = Network::new(3);
+    let folder = tempfile::tempdir().unwrap();
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let open = |path: &Path| drop(Store::open(path, network.genesis(), Arc::new(Direct)).unwrap());
+    let (made, found) = (folder.path().join("made"), folder.path().join("found"));
+    std::fs::create_dir(&found).unwrap();
+    std::fs::set_permissions(&found, std::fs::Permissions::from_mode(0o755)).unwrap();
+    for path in [made, found] {
+        open(&path);
+        let modes = ["", "lock", "mark"].map(|name| mode(&path.join(name)));
+        assert_eq!(modes, [0o700, 0o600, 0o600], "{}", path.display());
+    }
+}

@@ -12,8 +12,9 @@
 //! Integers are 8 bytes, big-endian. Every value stays far below the size from which sled would put it into
 //! a file of its own, which is not synced with the others.
 
-use std::fs::{File, TryLockError};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -229,10 +230,11 @@ impl Hashes for Trees {
     }
 }
 
-/// Locks the folder for this process.
+/// Locks the folder for this process. Whoever can open the file can lock it, and keep everybody out.
 pub(crate) fn lock(folder: &Path) -> Result<File, OpenError> {
     let path = folder.join(LOCK_NAME);
-    let file = File::create(&path).map_err(|error| OpenError::file(&path, &error))?;
+    let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path);
+    let file = file.map_err(|error| OpenError::file(&path, &error))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => {
