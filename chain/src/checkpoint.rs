@@ -21,6 +21,7 @@ use crate::time::Timestamp;
 
 mod cosignatures;
 
+pub(crate) use cosignatures::verified_lines;
 pub use cosignatures::{CosignatureError, Cosignatures, cosigners};
 
 /// Signature type of a log's own Ed25519 key.

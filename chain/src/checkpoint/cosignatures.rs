@@ -148,6 +148,28 @@ impl Cosignatures {
     }
 }
 
+/// `signed` with the signatures of validators and departments only, and with room for `more` cosignatures.
+///
+/// # Errors
+/// [`CheckpointError`] if no validator has signed it, or a signature by one of those keys does not verify.
+pub(crate) fn verified_lines(
+    signed: &SignedCheckpoint,
+    replica: &Replica,
+    more: usize,
+) -> Result<SignedCheckpoint, CheckpointError> {
+    let origin = &replica.genesis().facts().name;
+    let (checkpoint, by_validators) = signed.verify(origin, &validator_keys(replica))?;
+    let departments: Vec<_> = cosigners(replica).map(|(_, key)| key).collect();
+    let by_departments = match signed.verify(origin, &departments) {
+        Ok((_, signatures)) => signatures,
+        Err(CheckpointError::Unsigned) => Vec::new(),
+        Err(error) => return Err(error),
+    };
+    let cosigned = by_departments.iter().take(MAX_COSIGNATURES.saturating_sub(more));
+    let lines = by_validators.iter().chain(cosigned).filter_map(|it| signed.line_of(&it.key));
+    Ok(SignedCheckpoint::of_lines(checkpoint.clone(), lines))
+}
+
 /// The departments' keys as they stand on the chain, under the names by which they cosign.
 pub fn cosigners(replica: &Replica) -> impl Iterator<Item = (DepartmentId, NoteKey)> {
     let origin = &replica.genesis().facts().name;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use crypto::{Digest, SigningKey};
 use thiserror::Error;
 
-use crate::checkpoint::{CheckpointError, NoteKey, SignedCheckpoint};
+use crate::checkpoint::{CheckpointError, NoteKey, SignedCheckpoint, verified_lines};
 use crate::identifier::DepartmentId;
 use crate::ledger::upstream::{Upstream, UpstreamError};
 use crate::log;
@@ -65,8 +65,10 @@ impl Cosigning {
 
     /// Gets the newest checkpoint, checks it against `replica`, cosigns it, and hands the cosignatures in.
     pub(super) async fn refresh(&self, replica: &Replica) -> Result<SignedCheckpoint, Trouble> {
-        let mut signed = self.upstream.checkpoint().await?;
-        let missing = self.check(&signed, replica)?;
+        let given = self.upstream.checkpoint().await?;
+        let missing = self.check(&given, replica)?;
+        // What is served on is what was verified: other lines say nothing, and readers take only so many.
+        let mut signed = verified_lines(&given, replica, missing.len())?;
         let origin = &replica.genesis().facts().name;
         for cosigner in &missing {
             let name = origin.of_cosigner(&cosigner.department);

@@ -3,6 +3,7 @@
 use super::*;
 use crate::contract::Direct as Near;
 use crate::ledger::Pending;
+use crate::time::Timestamp;
 
 /// What is wrong with an upstream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +29,8 @@ pub(super) enum Twist {
     DropsAnswers,
     /// It signs its checkpoints with its own key.
     ForgesCheckpoints,
+    /// It fills its checkpoints with lines by names that nobody knows.
+    PadsCheckpoints,
 }
 
 #[derive(Debug)]
@@ -115,8 +118,16 @@ impl Upstream for Twisted {
 
     fn checkpoint(&self) -> Pending<'_, Result<SignedCheckpoint, UpstreamError>> {
         Box::pin(async move {
-            let signed = self.near.checkpoint().await?;
+            let mut signed = self.near.checkpoint().await?;
             match self.now() {
+                Twist::PadsCheckpoints => {
+                    let origin = signed.checkpoint().origin.clone();
+                    for number in 0..99 {
+                        let name = origin.of_cosigner(&format!("junk-{number}").parse().unwrap());
+                        signed.cosign(name, &Network::key(99), Timestamp::default());
+                    }
+                    Ok(signed)
+                }
                 Twist::Unreached => Err(unreached()),
                 Twist::ForgesCheckpoints => Ok(signed.checkpoint().clone().sign(&Network::key(99))),
                 _ => Ok(signed),
@@ -178,6 +189,34 @@ async fn a_checkpoint_that_no_validator_signed_is_not_cosigned() {
     assert_eq!(error.code(), "checkpoint-unsigned");
     assert_eq!(follower.checkpoint().await, Err(ReadError::NoCheckpoint));
     assert_eq!(world.near.cosignatures.newest(&world.validator.snapshot()), None);
+}
+
+#[tokio::test]
+async fn lines_that_nobody_verified_are_not_served_on() {
+    let world = World::new();
+    let upstream = Arc::new(Twisted::new(world.near.clone()));
+    upstream.twist(Twist::PadsCheckpoints);
+    let mut options = world.options_to(upstream.clone());
+    options.cosigners = (1..3)
+        .map(|number| DepartmentCosigner {
+            department: Network::id(number),
+            key: Network::department_key(number),
+        })
+        .collect();
+    let follower = FollowerLedger::open(options).unwrap();
+    follower.submit(world.network.request(0, "a").into()).await.unwrap();
+    let given = upstream.checkpoint().await.unwrap();
+    assert_eq!(given.as_str().matches("/junk-").count(), 99);
+    SignedCheckpoint::parse(given.as_str()).unwrap();
+    let served = follower.checkpoint().await.unwrap();
+    let (_, signatures) = served.as_str().split_once("\n\n").unwrap();
+    assert_eq!((signatures.lines().count(), signatures.matches("/junk-").count()), (3, 0));
+    let parsed = SignedCheckpoint::parse(served.as_str()).unwrap();
+    let origin = &world.network.genesis().facts().name.clone();
+    let validators = validator_keys(&follower.snapshot());
+    assert_eq!(parsed.verify(origin, &validators).unwrap().1.len(), 1);
+    let departments: Vec<_> = cosigners(&follower.snapshot()).map(|(_, key)| key).collect();
+    assert_eq!(parsed.verify(origin, &departments).unwrap().1.len(), 2);
 }
 
 /// Another chain of the same validator: what a validator that was rolled back and went on has.
