@@ -196,7 +196,7 @@ async fn build(
     progress: &mut impl FnMut(&Tip),
 ) -> Result<Tip, RebuildError> {
     let (store, replica) = Store::open(building, genesis, Arc::new(Direct))?;
-    let mut copy = Copy { store, replica };
+    let mut copy = Copy::new(store, replica);
     while copy.grow(upstream, BATCH, Duration::ZERO, |replica| progress(replica.tip())).await? > 0 {
     }
     Ok(*copy.replica.tip())

@@ -217,12 +217,8 @@ impl Replica {
         documents: &Documents,
     ) -> Result<Accepted, BlockError> {
         let header = block.block.header();
-        self.check_header(header)?;
+        self.check_header_and_certificate(&block)?;
         let height = header.height;
-        block
-            .certificate
-            .verify(header, self.state.validators())
-            .map_err(|error| BlockError::Certificate { height, error })?;
         let mut draft = self.draft(header.time);
         for entry in block.block.entries() {
             let index = draft.base.frontier.size();
@@ -244,6 +240,37 @@ impl Replica {
         let (accepted, next) = proposal.certify(block.certificate);
         *self = next;
         Ok(accepted)
+    }
+
+    /// Checks that `block` is the chain's next one, and that its entries are those that were certified; not
+    /// what they say. For those who still have to fetch what the entries name.
+    ///
+    /// # Errors
+    /// [`BlockError`]
+    pub(crate) fn check_certified(&self, block: &CertifiedBlock) -> Result<(), BlockError> {
+        self.check_header_and_certificate(block)?;
+        let header = block.block.header();
+        let (height, mut log) = (header.height, self.frontier.clone());
+        for entry in block.block.entries() {
+            log.append(leaf_hash(entry));
+        }
+        if log.size() != header.log_size {
+            let (expected, got) = (log.size(), header.log_size);
+            return Err(BlockError::LogSize { height, expected, got });
+        }
+        if log.root() != header.log_root {
+            return Err(BlockError::LogRoot { height });
+        }
+        Ok(())
+    }
+
+    fn check_header_and_certificate(&self, block: &CertifiedBlock) -> Result<(), BlockError> {
+        let header = block.block.header();
+        self.check_header(header)?;
+        let certified = block.certificate.verify(header, self.state.validators());
+        certified
+            .map(|_| ())
+            .map_err(|error| BlockError::Certificate { height: header.height, error })
     }
 
     fn check_header(&self, header: &Header) -> Result<(), BlockError> {

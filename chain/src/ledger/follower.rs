@@ -148,7 +148,7 @@ impl FollowerLedger {
             newest: std::sync::Mutex::new(None),
         });
         let follower = Follower {
-            copy: Copy { store, replica },
+            copy: Copy::new(store, replica),
             upstream: Arc::clone(&upstream),
             cosigning: Arc::clone(&cosigning),
             shared: Arc::clone(&shared),

@@ -1,10 +1,11 @@
 //! A durable copy of the chain that grows by an upstream's blocks, each of which is checked like any other.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use thiserror::Error;
 
-use crate::block::{Block, CertifiedBlock};
+use crate::block::CertifiedBlock;
 use crate::document::Documents;
 use crate::identifier::BlockHash;
 use crate::ledger::reading::hand_overs_before;
@@ -35,11 +36,18 @@ pub(crate) enum CopyError {
 pub(crate) struct Copy {
     pub(crate) store: Store,
     pub(crate) replica: Replica,
+    /// Documents of the next block that were fetched: whoever gave up waiting for the rest need not fetch
+    /// them again. A certified block wants them, so that there are not more than it has entries.
+    fetched: Documents,
 }
 
 impl Copy {
+    pub(crate) fn new(store: Store, replica: Replica) -> Self {
+        Self { store, replica, fetched: Documents::default() }
+    }
+
     /// Takes in the next blocks of `upstream`, at most `limit`, and returns how many there were. Each is on
-    /// the disk, and marked, when `taken` is called.
+    /// the disk, and marked, when `taken` is called. May be dropped wherever it waits.
     pub(crate) async fn grow(
         &mut self,
         upstream: &dyn Upstream,
@@ -50,8 +58,11 @@ impl Copy {
         let blocks = upstream.blocks(self.replica.tip().height + 1, limit, wait).await?;
         let mut count = 0;
         for block in blocks.into_iter().take(limit) {
-            let documents = self.documents_of(upstream, &block.block).await?;
-            match self.take(block, &documents) {
+            let outcome = match self.documents_of(upstream, &block).await {
+                Ok(documents) => self.take(block, &documents),
+                Err(error) => Err(error),
+            };
+            match outcome {
                 Err(CopyError::Block(error @ BlockError::Link { .. })) => {
                     self.compare(upstream, self.replica.tip().height).await?;
                     return Err(error.into());
@@ -69,28 +80,38 @@ impl Copy {
         let accepted = replica.accept(block, documents)?;
         self.store.append(&accepted, documents)?;
         self.replica = replica;
+        self.fetched = Documents::default();
         Ok(())
     }
 
     /// The public documents behind a block's entries. That one is missing or another is for the rules to say.
+    /// Nothing is fetched for a block that nobody certified: it could want as many as it likes.
     async fn documents_of(
-        &self,
+        &mut self,
         upstream: &dyn Upstream,
-        block: &Block,
+        block: &CertifiedBlock,
     ) -> Result<Documents, CopyError> {
         let mut documents = Documents::default();
-        for entry in block.entries().iter().filter(|entry| entry.kind().has_document()) {
-            let digest = entry.content().digest();
-            if documents.get(digest).is_some() {
-                continue;
-            }
-            match self.store.reader().document(digest)? {
+        let mut missing = BTreeSet::new();
+        for entry in block.block.entries().iter().filter(|entry| entry.kind().has_document()) {
+            let digest = *entry.content().digest();
+            match self.store.reader().document(&digest)? {
                 Some(document) => documents.insert(document),
                 None => {
-                    let document = upstream.document(*digest).await?;
-                    documents.extend(document.filter(|document| document.digest() == digest));
+                    missing.insert(digest);
                 }
             }
+        }
+        if missing.is_empty() {
+            return Ok(documents);
+        }
+        self.replica.check_certified(block)?;
+        for digest in missing {
+            if self.fetched.get(&digest).is_none() {
+                let document = upstream.document(digest).await?;
+                self.fetched.extend(document.filter(|document| *document.digest() == digest));
+            }
+            documents.extend(self.fetched.get(&digest).cloned());
         }
         Ok(documents)
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::copying::{Copy, CopyError};
 use super::cosigning::{Cosigning, Trouble};
@@ -12,6 +13,10 @@ use crate::checkpoint::CheckpointError;
 use crate::ledger::StopReason;
 use crate::ledger::upstream::{Upstream, UpstreamError};
 use crate::replica::{BlockError, Replica};
+
+/// How long a batch of blocks may take beyond the wait for the first: an upstream that trickles is as good as
+/// one that is not reached. What was fetched until then is kept.
+const STEP_TIME: Duration = Duration::from_secs(60);
 
 /// What keeps a follower from following, for now.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
@@ -115,10 +120,16 @@ impl Follower {
         // After a start or a failure it looks first, and waits for new blocks only then.
         let mut wait = Duration::ZERO;
         loop {
-            match self.step(wait).await {
-                Ok(trouble) => {
+            let begun = Instant::now();
+            match self.timed_step(wait).await {
+                Ok(Step { blocks, trouble }) => {
                     self.shared.note(trouble);
-                    (pause, wait) = (self.backoff.first, self.wait);
+                    pause = self.backoff.first;
+                    if blocks == 0 && begun.elapsed() < wait {
+                        // The upstream does not wait for new blocks. It is not asked without a pause.
+                        tokio::time::sleep(pause).await;
+                    }
+                    wait = self.wait;
                 }
                 Err(Failure::Stop(reason)) => {
                     self.shared.stopped.send_replace(Some(reason));
@@ -135,23 +146,31 @@ impl Follower {
         }
     }
 
-    /// One batch of blocks. Returns what is not in order, but keeps nobody from following.
-    async fn step(&mut self, wait: Duration) -> Result<Option<FollowError>, Failure> {
+    async fn timed_step(&mut self, wait: Duration) -> Result<Step, Failure> {
+        let limit = wait + STEP_TIME;
+        tokio::time::timeout(limit, self.step(wait)).await.unwrap_or_else(|_| {
+            let reason = format!("it did not give all of a block within {limit:?}");
+            Err(Failure::Retry(UpstreamError::Unreached { reason }.into()))
+        })
+    }
+
+    /// One batch of blocks.
+    async fn step(&mut self, wait: Duration) -> Result<Step, Failure> {
         let shared = Arc::clone(&self.shared);
         let publish = |replica: &Replica| {
             shared.newest.send_replace(Arc::new(replica.clone()));
         };
-        let count = self.copy.grow(&*self.upstream, self.batch, wait, publish).await?;
-        if count == self.batch {
-            return Ok(None); // there is more to fetch
+        let blocks = self.copy.grow(&*self.upstream, self.batch, wait, publish).await?;
+        if blocks == self.batch {
+            return Ok(Step { blocks, trouble: None }); // there is more to fetch
         }
-        if count == 0
+        if blocks == 0
             && let Some(theirs) = self.copy.compare_end(&*self.upstream).await?
         {
             let ours = self.copy.replica.tip().height;
-            return Ok(Some(FollowError::Shorter { ours, theirs }));
+            return Ok(Step { blocks, trouble: Some(FollowError::Shorter { ours, theirs }) });
         }
-        self.cosign().await
+        Ok(Step { blocks, trouble: self.cosign().await? })
     }
 
     async fn cosign(&mut self) -> Result<Option<FollowError>, Failure> {
@@ -176,6 +195,14 @@ impl Follower {
             }
         }
     }
+}
+
+/// What a step brought.
+struct Step {
+    /// How many blocks.
+    blocks: usize,
+    /// What is not in order, but keeps nobody from following.
+    trouble: Option<FollowError>,
 }
 
 /// Why a step was not made.

@@ -14,6 +14,7 @@ use crate::store::faults::{Breakable, Fault};
 use crate::store::{Step, forge};
 
 mod faults;
+mod pacing;
 
 /// A validator that stays open, and the folder of a follower.
 struct World {
