@@ -11,7 +11,8 @@
 //! The folder is missing only between two renames; whoever opens it then finds the whole one and finishes.
 //!
 //! A copy that ends before the folder's mark is refused: blocks that were acknowledged here would be gone, and
-//! a validator would certify others in their place.
+//! a validator would certify others in their place. So is one that has other certified blocks than the folder:
+//! which of two chains the network goes on with is for people to say ([`Wanted::replace_fork`]).
 
 use std::fs::{self, File};
 use std::io;
@@ -76,6 +77,24 @@ pub enum RebuildError {
         /// The marked height.
         marked: u64,
     },
+    /// The other copy is of another chain, each of whose blocks is certified too.
+    #[error(
+        "two chains are certified: at height {height} the block here is {ours} and the other copy's is \
+         {theirs}; here the chain ends at {last}, there at {end}. Once it is known that the network goes on with \
+         the other one, --replace-fork puts it here"
+    )]
+    OtherChain {
+        /// The first height that is known to differ.
+        height: u64,
+        /// The block here.
+        ours: BlockHash,
+        /// The other copy's block.
+        theirs: BlockHash,
+        /// Height of the last block here, as far as it can be read.
+        last: u64,
+        /// Height of the other copy's last block.
+        end: u64,
+    },
     /// The other copy has no block.
     #[error("the other copy has no block")]
     Empty,
@@ -92,6 +111,7 @@ impl RebuildError {
             Self::Store(error) => error.code(),
             Self::NotNeeded { .. } => "rebuild-not-needed",
             Self::BehindMark { .. } => "rebuild-behind-mark",
+            Self::OtherChain { .. } => "rebuild-other-chain",
             Self::Empty => "rebuild-empty",
         }
     }
@@ -108,6 +128,25 @@ impl From<CopyError> for RebuildError {
             }
         }
     }
+}
+
+/// A block that was acknowledged from a folder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Acknowledged {
+    /// Its height.
+    pub height: u64,
+    /// Its hash.
+    pub block: BlockHash,
+}
+
+/// What the copy that takes a folder's place must have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// A block that is known from elsewhere than the folder, which may be gone with its mark.
+    pub acknowledged: Option<Acknowledged>,
+    /// Take the other copy also if it has other blocks than those that are here or were acknowledged here,
+    /// or ends before them.
+    pub replace_fork: bool,
 }
 
 /// What a rebuild did.
@@ -130,28 +169,29 @@ pub async fn rebuild(
     folder: &Path,
     genesis: Arc<Genesis>,
     upstream: &dyn Upstream,
+    wanted: Wanted,
     mut progress: impl FnMut(&Tip),
 ) -> Result<Rebuilt, RebuildError> {
     let existed = folder.exists();
     // An empty folder is made if there is none, so that there is something to lock.
     let local = match Store::open(folder, Arc::clone(&genesis), Arc::new(Direct)) {
-        Ok((_, replica)) => Ok(*replica.tip()),
+        Ok((store, replica)) => Ok((store, *replica.tip())),
         Err(error @ OpenError::Locked { .. }) => return Err(error.into()),
         Err(error) => Err(error),
     };
-    let _lock = lock(folder)?;
-    if let Ok(ours) = &local
-        && ours.height > 0
-        && upstream.blocks(ours.height + 1, 1, Duration::ZERO).await?.is_empty()
+    // A store that is open has the lock.
+    let locked = local.is_err().then(|| lock(folder)).transpose()?;
+    if let Ok((store, tip)) = &local
+        && tip.height > 0
+        && upstream.blocks(tip.height + 1, 1, Duration::ZERO).await?.is_empty()
     {
-        let same = upstream.blocks(ours.height, 1, Duration::ZERO).await?;
-        if same.first().is_none_or(|block| block.block.header().hash() == ours.block) {
-            let theirs = if same.is_empty() {
-                last_height(upstream, ours.height).await?
-            } else {
-                ours.height
-            };
-            return Err(RebuildError::NotNeeded { ours: ours.height, theirs });
+        let theirs = last_height(upstream, tip.height + 1).await?;
+        let last = upstream.blocks(theirs, 1, Duration::ZERO).await?;
+        let same = theirs == 0
+            || last.first().map(|last| last.block.header().hash())
+                == hash_at(store.reader(), theirs)?;
+        if same {
+            return Err(RebuildError::NotNeeded { ours: tip.height, theirs });
         }
     }
     let building = beside(folder, "rebuilding");
@@ -159,10 +199,13 @@ pub async fn rebuild(
     remove(&building)?;
     remove(&rebuilt)?;
     let outcome = build(&building, genesis, upstream, &mut progress).await;
-    let checked = outcome.and_then(|tip| check(folder, &local, tip));
+    let ours = local.as_ref().ok().map(|(store, tip)| (store.reader(), tip));
+    let checked = outcome
+        .and_then(|(tip, built)| check(folder, ours, &tip, built.reader(), &wanted).map(|()| tip));
     let tip = match checked {
         Ok(tip) => tip,
         Err(error) => {
+            drop((local, locked));
             // Half-built or of no use. If it cannot be removed now, the next rebuild does.
             let _ = fs::remove_dir_all(&building);
             if !existed {
@@ -171,7 +214,12 @@ pub async fn rebuild(
             return Err(error);
         }
     };
-    let empty = local.as_ref().is_ok_and(|local| local.height == 0);
+    let empty = local.as_ref().is_ok_and(|(_, tip)| tip.height == 0);
+    let damage = local.err(); // closes a store that is open
+    let _lock = match locked {
+        Some(locked) => locked,
+        None => lock(folder)?,
+    };
     let kept = (!empty).then(|| free_name(folder));
     let swap = || {
         fs::rename(&building, &rebuilt)?;
@@ -185,7 +233,7 @@ pub async fn rebuild(
         sync_parent(folder)
     };
     swap().map_err(|error| file(folder, &error))?;
-    Ok(Rebuilt { tip, damage: local.err(), kept })
+    Ok(Rebuilt { tip, damage, kept })
 }
 
 /// Makes the new folder, durable block by block.
@@ -194,32 +242,91 @@ async fn build(
     genesis: Arc<Genesis>,
     upstream: &dyn Upstream,
     progress: &mut impl FnMut(&Tip),
-) -> Result<Tip, RebuildError> {
+) -> Result<(Tip, Store), RebuildError> {
     let (store, replica) = Store::open(building, genesis, Arc::new(Direct))?;
     let mut copy = Copy::new(store, replica);
     while copy.grow(upstream, BATCH, Duration::ZERO, |replica| progress(replica.tip())).await? > 0 {
     }
-    Ok(*copy.replica.tip())
+    Ok((*copy.replica.tip(), copy.store))
 }
 
 /// Whether the new copy may take the old one's place.
-fn check(folder: &Path, local: &Result<Tip, OpenError>, tip: Tip) -> Result<Tip, RebuildError> {
-    let theirs = tip.height;
-    if theirs == 0 {
+fn check(
+    folder: &Path,
+    local: Option<(&Reader, &Tip)>,
+    tip: &Tip,
+    built: &Reader,
+    wanted: &Wanted,
+) -> Result<(), RebuildError> {
+    let end = tip.height;
+    if end == 0 {
         return Err(RebuildError::Empty);
     }
-    if let Ok(ours) = local
-        && (ours.height > theirs || ours.block == tip.block)
-    {
-        return Err(RebuildError::NotNeeded { ours: ours.height, theirs });
+    let last = local.map_or(0, |(_, ours)| ours.height);
+    let forked = match local {
+        Some((reader, ours)) => first_difference(reader, built, ours.height.min(end))?,
+        None => None,
+    };
+    if let Some((height, ours, theirs)) = forked {
+        let other = RebuildError::OtherChain { height, ours, theirs, last, end };
+        return if wanted.replace_fork { Ok(()) } else { Err(other) };
+    }
+    if local.is_some() && last >= end {
+        return Err(RebuildError::NotNeeded { ours: last, theirs: end });
+    }
+    if wanted.replace_fork {
+        return Ok(());
     }
     // A mark that cannot be read says nothing; the damage is reported with the rest.
-    if let Ok(Some(mark)) = read_mark(folder)
-        && mark.height > theirs
-    {
-        return Err(RebuildError::BehindMark { theirs, marked: mark.height });
+    let mark = read_mark(folder).ok().flatten();
+    let mark = mark.map(|mark| Acknowledged { height: mark.height, block: mark.block });
+    for Acknowledged { height, block: ours } in mark.into_iter().chain(wanted.acknowledged) {
+        if height > end {
+            return Err(RebuildError::BehindMark { theirs: end, marked: height });
+        }
+        if let Some(theirs) = hash_at(built, height)?.filter(|theirs| *theirs != ours) {
+            return Err(RebuildError::OtherChain { height, ours, theirs, last, end });
+        }
     }
-    Ok(tip)
+    Ok(())
+}
+
+fn hash_at(reader: &Reader, height: u64) -> Result<Option<BlockHash>, StoreError> {
+    Ok(reader.header(height)?.map(|(header, _)| header.hash()))
+}
+
+/// The first height up to `common`, which both have, at which two chains differ. Each block names the one
+/// before, so that they differ from there on.
+fn first_difference(
+    ours: &Reader,
+    theirs: &Reader,
+    common: u64,
+) -> Result<Option<(u64, BlockHash, BlockHash)>, StoreError> {
+    let at = |height| -> Result<_, StoreError> {
+        let missing = StoreError::Missing { tree: "block", key: height };
+        let ours = hash_at(ours, height)?.ok_or_else(|| missing.clone())?;
+        Ok((ours, hash_at(theirs, height)?.ok_or(missing)?))
+    };
+    // They agree up to `same`, and differ at `other`.
+    let (mut same, mut other) = (0, common);
+    if common == 0 {
+        return Ok(None);
+    }
+    let (ours, theirs) = at(common)?;
+    if ours == theirs {
+        return Ok(None);
+    }
+    while other - same > 1 {
+        let middle = same + (other - same) / 2;
+        let (ours, theirs) = at(middle)?;
+        if ours == theirs {
+            same = middle;
+        } else {
+            other = middle;
+        }
+    }
+    let (ours, theirs) = at(other)?;
+    Ok(Some((other, ours, theirs)))
 }
 
 /// Height of the other copy's last block, which is below `height`.

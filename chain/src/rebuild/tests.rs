@@ -62,7 +62,19 @@ impl World {
     }
 
     async fn rebuild(&self, peer: &FolderUpstream) -> Result<Rebuilt, RebuildError> {
-        rebuild(&self.chain(), self.network.genesis(), peer, |_| {}).await
+        self.rebuild_to(peer, Wanted::default()).await
+    }
+
+    async fn rebuild_to(
+        &self,
+        peer: &FolderUpstream,
+        wanted: Wanted,
+    ) -> Result<Rebuilt, RebuildError> {
+        rebuild(&self.chain(), self.network.genesis(), peer, wanted, |_| {}).await
+    }
+
+    fn hash(&self, height: usize) -> BlockHash {
+        self.blocks[height - 1].block.header().hash()
     }
 
     /// Height of the chain, which must open.
@@ -97,7 +109,8 @@ async fn a_chain_that_was_cut_short_is_whole_again() {
     cut_short(&world);
     let mut seen = Vec::new();
     let (chain, genesis) = (world.chain(), world.network.genesis());
-    let rebuilt = rebuild(&chain, genesis, &peer, |tip| seen.push(tip.height)).await.unwrap();
+    let progress = |tip: &Tip| seen.push(tip.height);
+    let rebuilt = rebuild(&chain, genesis, &peer, Wanted::default(), progress).await.unwrap();
     assert_eq!(seen, [1, 2, 3, 4, 5, 6]);
     assert_eq!(rebuilt.damage, Some(OpenError::BehindMark { tip: 3, marked: 5 }));
     assert_eq!(rebuilt.kept, Some(world.path("chain.damaged-1")));
@@ -152,12 +165,61 @@ async fn a_shorter_chain_that_opens_is_replaced_and_a_longer_one_is_not() {
 }
 
 #[tokio::test]
-async fn a_rewritten_chain_gives_way_to_the_peers_also_if_it_opens() {
+async fn a_second_chain_is_named_as_such_and_gives_way_only_if_that_is_wanted() {
+    // Whether the other copy is shorter, as long or longer, and how much of it is the same.
+    for (here, there) in [(4, 2), (4, 4), (2, 4)] {
+        let (world, other) = (World::new(4), World::of(4, "other"));
+        let (genesis, blocks) = (world.network.genesis(), &other.blocks[..here]);
+        forge(&world.chain(), genesis, blocks, &other.documents).unwrap();
+        let peer = world.peer(there);
+        let (last, end) = (here as u64, there as u64);
+        let (ours, theirs) = (other.hash(2), world.hash(2));
+        assert_ne!(ours, theirs);
+        let error = world.rebuild(&peer).await.unwrap_err();
+        assert_eq!(error, RebuildError::OtherChain { height: 2, ours, theirs, last, end });
+        assert_eq!(error.code(), "rebuild-other-chain");
+        assert_eq!((world.height(), world.names()), (last, vec!["chain".into(), "peer".into()]));
+
+        let wanted = Wanted { replace_fork: true, ..Wanted::default() };
+        let rebuilt = world.rebuild_to(&peer, wanted).await.unwrap();
+        assert_eq!((rebuilt.tip.block, rebuilt.damage), (world.hash(there), None));
+        assert_eq!(rebuilt.kept, Some(world.path("chain.damaged-1")));
+        assert_eq!(world.height(), end);
+        // What is the same is not replaced, whatever is wanted.
+        let error = world.rebuild_to(&peer, wanted).await.unwrap_err();
+        assert_eq!(error, RebuildError::NotNeeded { ours: end, theirs: end });
+    }
+}
+
+#[tokio::test]
+async fn a_copy_that_has_another_block_where_the_mark_is_is_another_chain() {
     let (world, other) = (World::new(4), World::of(4, "other"));
     forge(&world.chain(), world.network.genesis(), &other.blocks, &other.documents).unwrap();
-    let rebuilt = world.rebuild(&world.peer(4)).await.unwrap();
-    assert_eq!(rebuilt.tip.block, world.blocks[3].block.header().hash());
-    assert_eq!((rebuilt.damage, world.height()), (None, 4));
+    fs::remove_dir_all(world.chain().join("sled")).unwrap();
+    let peer = world.peer(4);
+    let (ours, theirs) = (other.hash(4), world.hash(4));
+    let error = world.rebuild(&peer).await.unwrap_err();
+    assert_eq!(error, RebuildError::OtherChain { height: 4, ours, theirs, last: 0, end: 4 });
+    let wanted = Wanted { replace_fork: true, ..Wanted::default() };
+    assert_eq!(world.rebuild_to(&peer, wanted).await.unwrap().tip.height, 4);
+}
+
+#[tokio::test]
+async fn a_folder_that_is_gone_is_filled_with_what_was_acknowledged_or_not_at_all() {
+    let world = World::new(4);
+    let peer = world.peer(3);
+    let at = |height, block| Wanted {
+        acknowledged: Some(Acknowledged { height, block }),
+        replace_fork: false,
+    };
+    let error = world.rebuild_to(&peer, at(4, world.hash(4))).await.unwrap_err();
+    assert_eq!(error, RebuildError::BehindMark { theirs: 3, marked: 4 });
+    let (ours, theirs) = (world.hash(1), world.hash(2));
+    let error = world.rebuild_to(&peer, at(2, ours)).await.unwrap_err();
+    assert_eq!(error, RebuildError::OtherChain { height: 2, ours, theirs, last: 0, end: 3 });
+    assert_eq!(world.names(), ["peer"]);
+    let rebuilt = world.rebuild_to(&peer, at(3, world.hash(3))).await.unwrap();
+    assert_eq!((rebuilt.tip.height, world.height()), (3, 3));
 }
 
 #[tokio::test]

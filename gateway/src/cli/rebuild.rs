@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use chain::ledger::Upstream;
-use chain::rebuild::{FolderUpstream, RebuildError, Rebuilt, rebuild};
+use chain::rebuild::{FolderUpstream, RebuildError, Rebuilt, Wanted, rebuild};
 use chain::store::OpenError;
 use clap::Args;
 use indicatif::ProgressBar;
@@ -27,6 +27,10 @@ pub(super) struct Arguments {
     /// chain folder that no gateway has open. Nothing in it is believed.
     #[arg(long)]
     from: String,
+    /// Take the other copy also if it has other certified blocks than the copy here, or lacks some that this
+    /// gateway served: they are given up. First make sure that the network goes on with the other copy.
+    #[arg(long)]
+    replace_fork: bool,
     /// Print JSON on standard output.
     #[arg(long)]
     json: bool,
@@ -47,8 +51,9 @@ pub(super) async fn run(folder: &Folder, arguments: Arguments) -> Result<(), Fai
     } else {
         Arc::new(FolderUpstream::open(&PathBuf::from(&arguments.from)).map_err(opening)?)
     };
+    let wanted = Wanted { acknowledged: None, replace_fork: arguments.replace_fork };
     let bar = ProgressBar::new_spinner();
-    let rebuilt = rebuild(&folder.chain(), genesis, &*upstream, |tip| {
+    let rebuilt = rebuild(&folder.chain(), genesis, &*upstream, wanted, |tip| {
         bar.set_message(format!("height {}, {} entries checked", tip.height, tip.log_size));
         bar.tick();
     })

@@ -106,7 +106,13 @@ const NEVER_TOLD: &[(&str, &[&str])] = &[
     ),
     (
         "a chain is rebuilt while no gateway runs",
-        &["rebuild-fork", "rebuild-not-needed", "rebuild-behind-mark", "rebuild-empty"],
+        &[
+            "rebuild-fork",
+            "rebuild-not-needed",
+            "rebuild-behind-mark",
+            "rebuild-other-chain",
+            "rebuild-empty",
+        ],
     ),
 ];
 
