@@ -72,6 +72,9 @@ pub enum RowFault {
         /// Fields in the row.
         got: usize,
     },
+    /// A quotation mark in a field that does not begin with one, or text after a quoted field's last one.
+    #[error("a quotation mark within a field; quote the field, and write the mark twice")]
+    Misquoted,
     /// The bytes of a field are not UTF-8.
     #[error("{field}: not UTF-8")]
     NotUtf8 {
@@ -124,7 +127,10 @@ impl RowFault {
     /// The field at fault, if one is.
     pub fn field(&self) -> Option<&str> {
         match self {
-            Self::FieldCount { .. } | Self::NotAnObject { .. } | Self::UnknownMember { .. } => None,
+            Self::FieldCount { .. }
+            | Self::Misquoted
+            | Self::NotAnObject { .. }
+            | Self::UnknownMember { .. } => None,
             Self::NotUtf8 { field }
             | Self::Value { field, .. }
             | Self::RepeatedMember { field }

@@ -15,6 +15,10 @@ pub(super) struct CommaSeparated<R> {
     /// Position in the schema of each column of the file.
     columns: Vec<usize>,
     raw: ByteRecord,
+    /// Records read so far, with the header.
+    records: u64,
+    /// Whether a quotation mark of the record stands where RFC 4180 has none.
+    misquoted: bool,
 }
 
 impl<R: Read> CommaSeparated<R> {
@@ -43,12 +47,15 @@ impl<R: Read> CommaSeparated<R> {
             let name = schema.fields()[missing].name().to_owned();
             return Err(FileError::MissingField { name });
         }
-        Ok(Self { reader, columns, raw: ByteRecord::new() })
+        let raw = ByteRecord::new();
+        Ok(Self { reader, columns, raw, records: 1, misquoted: false })
     }
 
     /// The next record's line; none at the end.
     pub(super) fn advance(&mut self) -> Result<Option<u64>, FileError> {
         if self.reader.read_byte_record(&mut self.raw).map_err(unread)? {
+            self.records += 1;
+            self.misquoted = self.reader.get_mut().is_misquoted(self.records);
             return Ok(Some(self.raw.position().map_or(0, csv::Position::line)));
         }
         if self.reader.get_ref().is_open() { Err(FileError::UnclosedQuote) } else { Ok(None) }
@@ -56,6 +63,9 @@ impl<R: Read> CommaSeparated<R> {
 
     /// The values of the record.
     pub(super) fn values(&self, schema: &Schema) -> Result<Vec<Value>, RowFault> {
+        if self.misquoted {
+            return Err(RowFault::Misquoted);
+        }
         if self.raw.len() != self.columns.len() {
             return Err(RowFault::FieldCount { expected: self.columns.len(), got: self.raw.len() });
         }

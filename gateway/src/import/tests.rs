@@ -170,6 +170,25 @@ fn an_unclosed_quote_swallows_nothing_silently() {
 }
 
 #[test]
+fn a_mark_within_a_field_opens_nothing_and_its_row_is_rejected() {
+    let error = import(b"id,name\n1,x\"y\n2,b\n3,\"c\"d\n4,\"e\"\n").unwrap_err();
+    let ImportError::Rejected { rows: 4, rejected } = error else { panic!("{error}") };
+    let lines: Vec<_> = rejected.iter().map(|it| (it.line, it.fault.clone())).collect();
+    assert_eq!(lines, [(2, RowFault::Misquoted), (4, RowFault::Misquoted)]);
+    assert_eq!(import(b"id,name\n1,\"x\"\"y\"\n2,b\n").unwrap().len(), 2);
+}
+
+#[test]
+fn a_mark_within_a_field_does_not_hide_that_the_next_field_is_never_closed() {
+    let rows = "1,a\n".repeat(499);
+    let error = import(format!("id,name\nx\",,,,,,,,,,\"a\n{rows}").as_bytes()).unwrap_err();
+    assert!(matches!(error, ImportError::File(FileError::UnclosedQuote)), "{error}");
+    let rows = "1,a\n".repeat(MAX_LINE_BYTES / 4);
+    let error = import(format!("id,name\nx\",\"a\n{rows}").as_bytes()).unwrap_err();
+    assert!(matches!(error, ImportError::File(FileError::LineTooLong { line: 2 })), "{error}");
+}
+
+#[test]
 fn a_missing_header_is_not_repeated_in_the_error() {
     let text = message(b"7,Curtis\n8,Ariana\n");
     assert_eq!(text, "line 1, column 1: no field of this name; the schema small has id, name");
