@@ -131,10 +131,14 @@ impl ChainSurface {
 pub(super) fn routes<H: Hosting>() -> Router<Site<H>> {
     Router::new()
         .route("/checkpoint/cosigned", get(cosigned::<H>))
-        .route("/v1/chain/blocks", get(blocks::<H>))
         .route("/v1/chain/entries", post(submit::<H>))
         .route("/v1/chain/cosignatures", post(cosign::<H>))
         .route("/tile/{*path}", get(tile::<H>))
+}
+
+/// The route whose requests may wait, with the request's time limit.
+pub(super) fn block_routes<H: Hosting>() -> Router<Site<H>> {
+    Router::new().route("/v1/chain/blocks", get(blocks::<H>))
 }
 
 fn surface<H: Hosting>(site: &Site<H>) -> Result<&ChainSurface, Problem> {
@@ -153,7 +157,7 @@ struct BlocksQuery {
     from: u64,
     #[serde(default = "one")]
     limit: usize,
-    /// Seconds to wait for the first of them.
+    /// Seconds to wait for the first of them; fewer, or none, where many wait already.
     #[serde(default)]
     wait: u64,
 }
@@ -168,6 +172,9 @@ async fn blocks<H: Hosting>(
 ) -> Result<Response<Body>, Problem> {
     let chain = surface(&site)?;
     let wait = Duration::from_secs(wait).min(site.limits.request_time / 2);
+    // Where no more may wait, nobody is refused for it.
+    let place = if wait.is_zero() { None } else { site.waits.try_acquire().ok() };
+    let wait = if place.is_some() { wait } else { Duration::ZERO };
     let bytes = tokio::select! {
         biased;
         bytes = chain.blocks(from, limit, wait) => bytes,

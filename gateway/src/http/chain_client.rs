@@ -12,7 +12,7 @@ use chain::document::Document;
 use chain::ledger::{HandInError, Pending, Submission, Upstream, UpstreamError};
 use crypto::Digest;
 use http_body_util::{BodyExt as _, Limited};
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::body::JSON;
 use super::chain::{EntryDocument, MAX_BLOCKS, NOTE};
@@ -20,6 +20,10 @@ use super::client::PeerProblem;
 use super::public::Tip;
 use super::tls::Trust;
 use super::transport::{BaseUrl, ClientLimits, Transport};
+
+/// How long waiting for blocks takes at least if there are none: 1 s. A gateway where many wait, or that is
+/// about to stop, answers at once, and is not to be asked again at once.
+pub(super) const LEAST_WAIT: Duration = Duration::from_secs(1);
 
 /// Another gateway, as a follower sees it.
 #[derive(Clone, Debug)]
@@ -214,7 +218,12 @@ impl Upstream for ChainClient {
         Box::pin(async move {
             let (limit, seconds) = (limit.clamp(1, MAX_BLOCKS), wait.as_secs());
             let target = format!("/v1/chain/blocks?from={from}&limit={limit}&wait={seconds}");
-            decode_blocks(&self.get("blocks", &target, wait).await?, limit)
+            let again = Instant::now() + wait.min(LEAST_WAIT);
+            let blocks = decode_blocks(&self.get("blocks", &target, wait).await?, limit)?;
+            if blocks.is_empty() {
+                sleep_until(again).await;
+            }
+            Ok(blocks)
         })
     }
 

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use tokio::sync::Semaphore;
+
 use super::chain::ChainSurface;
 use super::citizen::CitizenApi;
 use super::connections::Closing;
@@ -54,6 +56,8 @@ pub(super) struct Site<H> {
     pub(super) hosting: Arc<H>,
     pub(super) limits: Arc<Limits>,
     pub(super) closing: Closing,
+    /// Places of those who wait for blocks: see [`Limits::waits`].
+    pub(super) waits: Arc<Semaphore>,
 }
 
 impl<H: Hosting> Site<H> {
@@ -79,7 +83,8 @@ impl<H: Hosting> Site<H> {
 impl<H> Clone for Site<H> {
     fn clone(&self) -> Self {
         let (hosting, limits) = (Arc::clone(&self.hosting), Arc::clone(&self.limits));
-        Self { hosting, limits, closing: self.closing.clone() }
+        let (closing, waits) = (self.closing.clone(), Arc::clone(&self.waits));
+        Self { hosting, limits, closing, waits }
     }
 }
 

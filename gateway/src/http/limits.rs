@@ -45,6 +45,14 @@ pub struct Limits {
     pub drain_time: Duration,
 }
 
+impl Limits {
+    /// Most requests at once that wait for blocks: a quarter of `requests`, at least 1. Whoever comes
+    /// then is told at once what there is.
+    pub fn waits(&self) -> usize {
+        (self.requests / 4).max(1)
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {

@@ -38,10 +38,15 @@ fn router<H: Hosting>(hosting: Arc<H>, limits: &Limits, closing: Closing) -> Rou
     };
     // Each surface has room of its own: whoever fills one, and anybody can fill the citizens', leaves
     // the others alone.
-    let roomy = |surface: Surface, routes: Router<Site<H>>| {
-        let room = Room { surface, places: Arc::new(Semaphore::new(limits.requests)) };
+    let room_for = |surface: Surface, places: usize, routes: Router<Site<H>>| {
+        let room = Room { surface, places: Arc::new(Semaphore::new(places)) };
         routes.layer(from_fn_with_state(room, layers::shed))
     };
+    let roomy = |surface, routes| room_for(surface, limits.requests, routes);
+    // Whoever waits for blocks, and anybody can, holds a place for long: these leave the entries and
+    // cosignatures of others alone, and those who do not wait.
+    let waits = limits.waits();
+    let blocks = room_for(Surface::Public, limits.requests + waits, timed(chain::block_routes()));
     // Health is told however full the gateway is.
     let health = public::health_routes();
     let health = health.layer(from_fn_with_state(Surface::Health, layers::name_surface));
@@ -52,13 +57,14 @@ fn router<H: Hosting>(hosting: Arc<H>, limits: &Limits, closing: Closing) -> Rou
         .merge(roomy(Surface::Citizen, timed(citizen::routes())))
         .merge(roomy(Surface::Public, timed(public::routes())))
         .merge(roomy(Surface::Public, timed(chain::routes())))
+        .merge(blocks)
         .merge(health)
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(from_fn_with_state(Arc::clone(&limits), layers::limit_header))
         .layer(CatchPanicLayer::custom(layers::panicked))
         .layer(from_fn(layers::identify))
-        .with_state(Site { hosting, limits, closing })
+        .with_state(Site { hosting, limits, closing, waits: Arc::new(Semaphore::new(waits)) })
 }
 
 pub(super) async fn not_found() -> Result<Infallible, Problem> {

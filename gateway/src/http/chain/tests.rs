@@ -7,7 +7,7 @@ use crypto::{Digest, Secret, SigningKey};
 use http_body_util::BodyExt as _;
 use serde_json::{Value as Json, json};
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 
 use super::*;
 use crate::department::tests::{Direct, Network};
@@ -42,6 +42,10 @@ fn gateway(network: &Network) -> Gateway<Direct> {
 
 impl World {
     async fn new() -> Self {
+        Self::with(Limits::default()).await
+    }
+
+    async fn with(limits: Limits) -> Self {
         let network = Network::bare(0);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
@@ -50,7 +54,7 @@ impl World {
             let _ = stopped.await;
         };
         let gateway = Arc::new(gateway(&network));
-        tokio::spawn(crate::http::serve(listener, gateway, Limits::default(), stop));
+        tokio::spawn(crate::http::serve(listener, gateway, limits, stop));
         Self { network, base, _shutdown: shutdown }
     }
 
@@ -202,13 +206,50 @@ async fn nobody_waits_for_blocks_while_the_gateway_drains() {
     let (closing, closes) = Closing::channel();
     let limits = Limits { request_time: Duration::from_secs(3_600), ..Limits::default() };
     let hosting = Arc::new(gateway(&network));
-    let site = Site { hosting, limits: Arc::new(limits), closing: closes };
+    let waits = Arc::new(Semaphore::new(1));
+    let site = Site { hosting, limits: Arc::new(limits), closing: closes, waits };
     let query = BlocksQuery { from: 1, limit: 1, wait: 3_600 };
     let waiting = tokio::spawn(blocks(State(site), QueryOf(query)));
     closing.send_replace(true);
     let response = waiting.await.unwrap().unwrap();
     assert_eq!(response.status(), 200);
     assert!(response.into_body().collect().await.unwrap().to_bytes().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_waits_for_blocks_takes_no_room_of_others() {
+    let world = World::with(Limits { requests: 1, ..Limits::default() }).await;
+    let next = world.network.shared.ledger.snapshot().tip().height + 1;
+    let target = format!("/v1/chain/blocks?from={next}&wait=15");
+    let (mut one, mut other) = (Box::pin(world.get(&target)), Box::pin(world.get(&target)));
+    // One may wait, so the other is answered at once, whichever comes first.
+    let (answer, of_one) = tokio::select! {
+        answer = &mut one => (answer, true),
+        answer = &mut other => (answer, false),
+    };
+    assert_eq!((answer.status, answer.body.len()), (200, 0));
+    let waiting = if of_one { other } else { one };
+    for target in ["/checkpoint".to_owned(), format!("/v1/chain/blocks?from={}", next - 1)] {
+        assert_eq!(world.get(&target).await.status, 200, "{target}");
+    }
+    world.put("d").await;
+    let answer = waiting.await;
+    assert!(answer.status == 200 && !answer.body.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_follower_that_is_answered_at_once_does_not_ask_again_at_once() {
+    let world = World::with(Limits { requests: 1, ..Limits::default() }).await;
+    let next = world.network.shared.ledger.snapshot().tip().height + 1;
+    let client = world.client();
+    let blocks = async |wait| client.blocks(next, 1, wait).await.unwrap();
+    assert_eq!(blocks(Duration::ZERO).await, []);
+    let begun = tokio::time::Instant::now();
+    let (mut one, mut other) =
+        (Box::pin(blocks(Duration::from_secs(15))), Box::pin(blocks(Duration::from_secs(15))));
+    let answer = tokio::select! { answer = &mut one => answer, answer = &mut other => answer };
+    assert_eq!(answer, []);
+    assert!(begun.elapsed() >= super::super::chain_client::LEAST_WAIT);
 }
 
 #[tokio::test(flavor = "multi_thread")]
