@@ -69,15 +69,29 @@ impl PayloadStore {
         number: u64,
         part: Bytes,
     ) -> Result<(), PayloadError> {
+        self.put_new(request, payload, number, part).await.map(|_new| ())
+    }
+
+    /// Stores a part as [`put`](Self::put) does, and says whether it was not there before.
+    ///
+    /// # Errors
+    /// As for [`put`](Self::put).
+    pub async fn put_new(
+        &self,
+        request: &Digest,
+        payload: &PayloadId,
+        number: u64,
+        part: Bytes,
+    ) -> Result<bool, PayloadError> {
         check_number(number)?;
         check_size(number, part.len())?;
         let path = part_path(request, payload, number);
         let only_new = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
         match self.store.put_opts(&path, part.clone().into(), only_new).await {
-            Ok(_) => Ok(()),
+            Ok(_) => Ok(true),
             Err(object_store::Error::AlreadyExists { .. }) => {
                 if self.get(request, payload, number).await? == part {
-                    Ok(())
+                    Ok(false)
                 } else {
                     Err(PayloadError::Conflict { number })
                 }
@@ -134,6 +148,19 @@ impl PayloadStore {
             }
         }
         Ok(parts)
+    }
+
+    /// The lengths of whatever is there of a payload, in bytes.
+    ///
+    /// # Errors
+    /// [`PayloadError::Store`]
+    pub async fn sizes(
+        &self,
+        request: &Digest,
+        payload: &PayloadId,
+    ) -> Result<Vec<u64>, PayloadError> {
+        let objects = self.objects(request, payload).await?;
+        Ok(objects.into_iter().map(|found| found.size).collect())
     }
 
     /// The payloads of which anything is there, by request; without those that are none by their names.

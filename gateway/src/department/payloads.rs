@@ -18,6 +18,7 @@
 
 mod checking;
 mod cleaning;
+mod lying;
 mod opening;
 mod receiving;
 mod rows;
@@ -25,6 +26,7 @@ mod sealing;
 mod sending;
 
 pub use cleaning::{Cleaned, PayloadRetention};
+pub use lying::UNFINISHED_BYTES;
 pub use opening::PayloadReader;
 pub use receiving::{CompleteDocument, PayloadRefusal, ReceivedPayload};
 pub use sealing::{Chunks, SendPayloadError};
@@ -41,6 +43,7 @@ use tokio::sync::{Semaphore, watch};
 use super::{Department, Internal, Peers, answering, department_name};
 use crate::exchange::requester::Status;
 use crate::payload::PayloadStore;
+use lying::Lying;
 use rows::{OpenPayloads, PayloadRow, Sealed, Stage};
 
 /// Documents that are sealed at once, and as many that are read; each takes up to four parts in memory.
@@ -55,6 +58,9 @@ const LANES: usize = 4;
 const FIRST_WAIT: u64 = 15;
 /// The longest of these times: 15 min.
 const LONGEST_WAIT: u64 = 15 * 60;
+/// How long a payload waits whose recipient has no room for it: 5 min. Room is made by other payloads that
+/// come to their end.
+const ROOM_WAIT: u64 = 5 * 60;
 
 /// A department's payloads: the parts, and which payloads somebody works on.
 #[derive(Debug)]
@@ -63,6 +69,7 @@ pub(super) struct Payloads {
     /// Whoever moves a payload on holds it here.
     busy: Mutex<HashSet<PayloadId>>,
     open: Mutex<OpenPayloads>,
+    lying: Arc<Lying>,
     /// Payloads whose recipient was not reached.
     waiting: Mutex<HashMap<PayloadId, Waiting>>,
     /// Told of every change of a row, and of every payload that nobody holds any more.
@@ -93,6 +100,7 @@ impl Payloads {
             store,
             busy: Mutex::default(),
             open: Mutex::default(),
+            lying: Arc::new(Lying::new(UNFINISHED_BYTES)),
             waiting: Mutex::default(),
             changed: watch::Sender::new(()),
             sealing: Semaphore::new(MAX_STREAMS),
@@ -150,6 +158,12 @@ impl Payloads {
         *entry = Waiting { tries: entry.tries.saturating_add(1), until: now.saturating_add(wait) };
     }
 
+    /// Notes that a payload's recipient had no room for it at `now`.
+    fn no_room(&self, id: PayloadId, now: u64) {
+        let until = now.saturating_add(ROOM_WAIT);
+        self.waiting().insert(id, Waiting { tries: 1, until });
+    }
+
     /// Notes that it was reached.
     fn reached(&self, id: PayloadId) {
         self.waiting().remove(&id);
@@ -185,6 +199,14 @@ struct Counterpart {
 }
 
 impl Department {
+    /// How much one sender may have lying here of payloads that are not complete, in bytes; otherwise
+    /// [`UNFINISHED_BYTES`].
+    #[must_use]
+    pub fn with_unfinished_bytes(mut self, limit: u64) -> Self {
+        self.payloads.lying = Arc::new(Lying::new(limit));
+        self
+    }
+
     /// The other side of a question that this department answered, or whose answer it verified.
     async fn counterpart(&self, request: &Digest) -> Result<Option<Counterpart>, Internal> {
         if let Some(row) = self.received(request)?

@@ -39,6 +39,7 @@ impl Department {
                     let code = refusal.code().to_owned();
                     tracing::warn!(payload = %row.id, code, "a payload is refused");
                     self.payloads.store.delete(&row.request, &row.id).await?;
+                    self.payloads.lying.forget(&row.id).await;
                     Ok(Step::Halt(Stage::Failed { manifest, code }))
                 }
             },

@@ -12,14 +12,14 @@ use crate::store::{StoreError, Table};
 /// Payloads that one cleaning removes at most; the next one goes on.
 const MAX_CLEANED: usize = 1_000;
 
-/// How long payloads are kept after the last change of them.
+/// How long payloads are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PayloadRetention {
-    /// Parts whose sender neither sends the others nor the manifest: 7 days.
+    /// Parts without a manifest, after the first of them came: 7 days. Sending more does not renew it.
     pub unfinished: Duration,
-    /// Documents that were received: for ever, if there is no time.
+    /// Documents that were received, after that: for ever, if there is no time.
     pub received: Option<Duration>,
-    /// What is known of documents that were delivered or refused: for ever, if there is no time.
+    /// What is known of documents that were delivered or refused, after that: for ever, if there is no time.
     pub sent: Option<Duration>,
 }
 
@@ -56,8 +56,12 @@ impl Department {
         let is_over = |row: &PayloadRow, time: Duration| {
             now.saturating_sub(row.changed) >= time.as_secs().max(1)
         };
-        let unfinished =
-            |row: &PayloadRow| row.stage.is_unfinished() && is_over(row, retention.unfinished);
+        let unfinished = |row: &PayloadRow| {
+            // Parts that came before their time was kept have that of the last change.
+            let since = if row.begun == 0 { row.changed } else { row.begun };
+            row.stage.is_unfinished()
+                && now.saturating_sub(since) >= retention.unfinished.as_secs().max(1)
+        };
         for id in self.open_payloads()?.into_iter().take(MAX_CLEANED) {
             cleaned.unfinished += usize::from(self.clean_if(&id, unfinished).await?);
         }

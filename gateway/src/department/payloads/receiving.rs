@@ -1,5 +1,7 @@
 //! The recipient's side: taking parts and the manifest.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use chain::identifier::{DepartmentId, EntryId};
 use crypto::envelope::stream::{MAX_PART_BYTES, MAX_PARTS, StreamError};
@@ -18,12 +20,12 @@ use crate::payload::{PartSet, PayloadError};
 /// anything is known of them.
 const MAX_OPEN: usize = 16;
 
-/// Seconds after which another part makes a new note of the time: a payload of which parts still come is
-/// not cleaned away, and few of them make the disk work.
-const NOTED: u64 = 60 * 60;
-
 /// The code that a sender goes on after.
 pub(super) const CONFLICT: &str = "payload-part-conflict";
+
+/// The codes that a sender waits after.
+pub(super) const NO_ROOM: &str = "payload-no-room";
+pub(super) const TOO_MANY: &str = "payload-too-many";
 
 /// Why a part or a payload is not taken.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
@@ -57,6 +59,15 @@ pub enum PayloadRefusal {
     /// Too many payloads were begun and not completed.
     #[error("complete some of the {MAX_OPEN} payloads that were begun")]
     TooMany,
+    /// As much as is allowed of the sender's payloads is lying here and not complete.
+    #[error(
+        "{limit} bytes of your payloads may be here before they are complete: \
+         complete some, and send this part again later"
+    )]
+    NoRoom {
+        /// Bytes that may.
+        limit: u64,
+    },
     /// The manifest does not hold.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
@@ -104,7 +115,8 @@ impl PayloadRefusal {
             Self::PartNumber { .. } => "payload-part-number",
             Self::PartSize { .. } => "payload-part-size",
             Self::PartConflict { .. } => CONFLICT,
-            Self::TooMany => "payload-too-many",
+            Self::TooMany => TOO_MANY,
+            Self::NoRoom { .. } => NO_ROOM,
             Self::Manifest(error) => error.code(),
             Self::ManifestConflict => "payload-manifest-conflict",
             Self::Entry => "payload-entry",
@@ -165,8 +177,25 @@ impl Department {
             return Err(PayloadRefusal::PartSize { got: bytes.len() }.into());
         }
         self.begin(&other, request, payload, number).await?;
-        match self.payloads.store.put(request, payload, number, bytes).await {
-            Ok(()) => Ok(()),
+        let counted = match self.make_room(sender, payload, bytes.len()).await {
+            Ok(counted) => counted,
+            Err(refused) => match self.payloads.store.get(request, payload, number).await {
+                Ok(there) if there == bytes => return Ok(()),
+                _ => return Err(refused),
+            },
+        };
+        let (store, lying) = (self.payloads.store.clone(), Arc::clone(&self.payloads.lying));
+        let (request, payload) = (*request, *payload);
+        // To its end, also if the sender goes away: what is written counts, and nothing else does.
+        let put = tokio::spawn(async move {
+            let put = store.put_new(&request, &payload, number, bytes).await;
+            if !matches!(put, Ok(true)) {
+                lying.give_back(&payload, counted).await;
+            }
+            put
+        });
+        match put.await.expect("storing does not panic, and nobody aborts it") {
+            Ok(_) => Ok(()),
             Err(PayloadError::Conflict { number }) => {
                 Err(PayloadRefusal::PartConflict { number }.into())
             }
@@ -193,10 +222,9 @@ impl Department {
                     return Err(PayloadRefusal::PartNumber { number }.into());
                 }
                 Stage::Failed { .. } => {}
-                Stage::Receiving if self.now().saturating_sub(row.changed) >= NOTED => {}
                 _ => return Ok(()),
             }
-            row.stage = Stage::Receiving;
+            (row.stage, row.begun) = (Stage::Receiving, self.now());
             return Ok(self.put_payload(&mut row).await?);
         }
         let mut begun = 0;
@@ -215,6 +243,7 @@ impl Department {
             proof: other.proof,
             peer: other.department,
             changed: 0,
+            begun: self.now(),
             stage: Stage::Receiving,
         };
         Ok(self.put_payload(&mut row).await?)

@@ -25,6 +25,9 @@ pub(super) struct PayloadRow {
     /// When it last changed, Unix seconds.
     #[serde(default)]
     pub(super) changed: u64,
+    /// When its first part came to the recipient, Unix seconds; 0 for the sender's.
+    #[serde(default)]
+    pub(super) begun: u64,
     pub(super) stage: Stage,
 }
 
@@ -119,6 +122,9 @@ impl Department {
                 open.insert(row.id);
             }
         }
+        if row.stage.is_final() {
+            self.payloads.lying.forget(&row.id).await;
+        }
         self.payloads.told();
         Ok(())
     }
@@ -132,6 +138,7 @@ impl Department {
         if let Some(open) = &mut self.payloads.open().0 {
             open.remove(&row.id);
         }
+        self.payloads.lying.forget(&row.id).await;
         Ok(())
     }
 

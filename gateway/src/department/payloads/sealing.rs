@@ -134,6 +134,7 @@ impl Department {
             proof: other.proof,
             peer: other.department,
             changed: 0,
+            begun: 0,
             stage: Stage::Sealing,
         };
         let _hold = self.payloads.hold(id).expect("128 random bits are nobody else's");

@@ -12,6 +12,7 @@ use crypto::{Digest, canonical};
 use serde::Serialize;
 
 use super::super::{Department, Internal, PeerMessage, PeerPath, PeerReply, Peers};
+use super::receiving::{CONFLICT, NO_ROOM, TOO_MANY};
 use super::{PayloadRow, Sealed, Stage, Step};
 use crate::document::VERSION;
 use crate::document::payload::{Completion, DocumentName, PayloadManifest};
@@ -71,6 +72,8 @@ enum Sent {
     All,
     /// The recipient was not reached.
     Unreached,
+    /// The recipient has no room for it now.
+    NoRoom,
     /// The recipient refused one.
     Refused(String),
     /// One is not there any more, and nobody can seal it again.
@@ -117,6 +120,10 @@ impl Department {
                 match self.send_parts(row, part_count(sealed.bytes), peers).await? {
                     Sent::All => Ok(Step::On(Stage::PartsSent { sealed, sent, refusals })),
                     Sent::Unreached => Ok(self.wait(row)),
+                    Sent::NoRoom => {
+                        self.payloads.no_room(row.id, self.now());
+                        Ok(Step::Rest)
+                    }
                     Sent::Refused(code) => self.refused(row, sealed, sent, refusals, code).await,
                     Sent::Lost => {
                         tracing::error!(payload = %row.id, "a payload of ours has lost parts");
@@ -189,7 +196,8 @@ impl Department {
             (Err(error), _) | (_, Err(error)) => return Err(error),
             (Ok(Sent::Lost), _) | (_, Ok(Sent::Lost)) => Sent::Lost,
             (Ok(Sent::All), Ok(other)) | (Ok(other @ Sent::Refused(_)), Ok(_)) => other,
-            (Ok(Sent::Unreached), Ok(other @ Sent::Refused(_))) => other,
+            (Ok(_), Ok(other @ Sent::Refused(_))) => other,
+            (Ok(Sent::NoRoom), Ok(_)) | (Ok(_), Ok(Sent::NoRoom)) => Sent::NoRoom,
             (Ok(Sent::Unreached), Ok(_)) => Sent::Unreached,
         })
     }
@@ -211,10 +219,14 @@ impl Department {
             None => Sent::Unreached,
             // Another part of that number is there: the recipient finds that out when it opens them,
             // drops them all, and then this one is taken.
-            Some(PeerReply::Refused { code }) if code != super::receiving::CONFLICT => {
-                Sent::Refused(code)
+            Some(PeerReply::Refused { code }) if code == CONFLICT => Sent::All,
+            // What others have begun comes to its end, and this one is not worse for it.
+            Some(PeerReply::Refused { code }) if code == NO_ROOM || code == TOO_MANY => {
+                tracing::info!(payload = %row.id, code, "the payload waits for room");
+                Sent::NoRoom
             }
-            Some(_) => Sent::All,
+            Some(PeerReply::Refused { code }) => Sent::Refused(code),
+            Some(PeerReply::Taken(_)) => Sent::All,
         })
     }
 

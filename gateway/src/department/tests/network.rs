@@ -321,6 +321,15 @@ impl Network {
         self.peers.departments.insert(id(name), Arc::new(department));
     }
 
+    /// Opens a department anew that lets each sender have so many bytes lying of payloads that are not
+    /// complete.
+    pub(crate) fn start_with_room(&mut self, name: &str, bytes: u64) {
+        self.start(name);
+        let department = self.peers.departments.remove(&id(name)).and_then(Arc::into_inner);
+        let department = department.unwrap().with_unfinished_bytes(bytes);
+        self.peers.departments.insert(id(name), Arc::new(department));
+    }
+
     /// Closes a department's store, as at an end.
     pub(crate) fn stop(&mut self, name: &str) {
         self.peers.departments.remove(&id(name));

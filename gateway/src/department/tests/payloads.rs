@@ -524,7 +524,7 @@ async fn a_payload_that_is_refused_again_and_again_is_given_up() {
     let counted = Arc::clone(&tries);
     network.peers.intercept(move |_| {
         counted.fetch_add(1, Ordering::SeqCst);
-        Some(Ok(PeerReply::Refused { code: "payload-too-many".to_owned() }))
+        Some(Ok(PeerReply::Refused { code: "payload-entry".to_owned() }))
     });
     let sent = network.send("tax", &request, &document(1)).await.unwrap();
     for _ in 0..6 {
@@ -533,7 +533,7 @@ async fn a_payload_that_is_refused_again_and_again_is_given_up() {
     }
     for _ in 0..2 {
         network.resume("tax").await;
-        let code = "payload-too-many".to_owned();
+        let code = "payload-entry".to_owned();
         assert_eq!(network.delivery("tax", &sent.id), Delivery::Refused { code });
     }
     assert_eq!(tries.load(Ordering::SeqCst), 8);

@@ -112,6 +112,7 @@ pub(super) fn operations() -> Vec<Operation> {
                 "payload-part-missing",
                 "payload-part-conflict",
                 "payload-too-many",
+                "payload-no-room",
                 "payload-too-long",
             ]),
         Operation::get(SURFACE, PARTS_PATH, "Ask which parts of a payload are there")

@@ -302,7 +302,7 @@ pub(super) const TABLE: &[Row] = &[
     Row {
         status: StatusCode::TOO_MANY_REQUESTS,
         title: "Too many at once",
-        codes: &["payload-too-many"],
+        codes: &["payload-too-many", "payload-no-room"],
     },
     Row {
         status: StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,

@@ -226,18 +226,18 @@ async fn a_document_whose_parts_are_gone_is_given_up_and_says_so() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_nobody_finishes_is_removed_after_a_week_without_another_part() {
+async fn what_nobody_finishes_is_removed_a_week_after_its_first_part_whatever_came_since() {
     let (mut network, request) = answered().await;
     let retention = PayloadRetention::default();
     let (payload, parts, manifest) = network.parts_of(&request, LONG).await;
     network.give(&request, &payload, &parts[..1]).await;
     network.clock.advance(WEEK - 1);
     network.give(&request, &payload, &parts[..2]).await;
-    network.clock.advance(WEEK - 1);
     network.start("welfare");
     assert_eq!(network.clean("welfare", &retention).await, Cleaned::default());
     assert_eq!(network.stored("welfare"), ["00000", "00001"]);
     network.clock.advance(1);
+    network.give(&request, &payload, &parts[..2]).await;
     let cleaned = Cleaned { unfinished: 1, ..Cleaned::default() };
     assert_eq!(network.clean("welfare", &retention).await, cleaned);
     assert!(network.stored("welfare").is_empty());
@@ -247,6 +247,36 @@ async fn what_nobody_finishes_is_removed_after_a_week_without_another_part() {
     network.complete(&request, &payload, &manifest).await.unwrap();
     network.clock.advance(100 * WEEK);
     assert_eq!(network.clean("welfare", &retention).await, Cleaned::default());
+    assert!(network.read("welfare", &payload).await.unwrap() == document(LONG));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sender_has_no_more_lying_here_than_it_may_and_keeps_what_waits_for_room() {
+    let (mut network, request) = answered().await;
+    let (payload, parts, manifest) = network.parts_of(&request, LONG).await;
+    // Room for this one, whose last part is short and counts for 64 KiB, and for nothing besides.
+    let room = parts.iter().map(|part| part.len().max(64 * 1024) as u64).sum();
+    network.start_with_room("welfare", room);
+    for _ in 0..3 {
+        network.give(&request, &payload, &parts[..2]).await; // the same again counts once
+    }
+    let sent = network.send("tax", &request, &document(SHORT)).await.unwrap();
+    for _ in 0..10 {
+        assert_eq!(network.delivery("tax", &sent.id), Delivery::Underway);
+        network.resume("tax").await; // it is not tried at once again
+        network.clock.advance(5 * 60);
+        network.resume("tax").await;
+        network.start_with_room("welfare", room); // what lies there still counts
+    }
+    assert_eq!(*network.peers.refusals.lock().unwrap(), ["payload-no-room"; 11]);
+    assert_eq!(network.stored("welfare"), ["00000", "00001"]);
+    network.give(&request, &payload, &parts).await;
+    network.complete(&request, &payload, &manifest).await.unwrap();
+    // What is complete does not count.
+    network.clock.advance(5 * 60);
+    network.resume("tax").await;
+    assert_eq!(network.delivery("tax", &sent.id), Delivery::Delivered);
+    assert!(network.read("welfare", &sent.id).await.unwrap() == document(SHORT));
     assert!(network.read("welfare", &payload).await.unwrap() == document(LONG));
 }
 
