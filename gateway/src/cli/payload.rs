@@ -1,5 +1,7 @@
 //! `proofgate payload`
 
+mod part_file;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -8,8 +10,7 @@ use clap::{Args, Subcommand};
 use crypto::Digest;
 use crypto::envelope::PayloadId;
 use indicatif::{ProgressBar, ProgressStyle};
-use tokio::fs::{File, OpenOptions};
-use tokio::io::AsyncSeekExt as _;
+use tokio::fs::File;
 use tokio::time::{Instant, sleep_until};
 
 use super::exit::Exit;
@@ -18,7 +19,7 @@ use super::operator::Operator;
 use super::request::print_json;
 use super::say;
 use crate::folder::Folder;
-use crate::http::local::{Delivery, PayloadReceived, PayloadSent};
+use crate::http::local::{CompletePayload, Delivery, PayloadReceived, PayloadSent};
 use crate::http::local_client::PayloadToError;
 
 /// Time between two looks for a payload that is waited for.
@@ -168,9 +169,9 @@ async fn receive(
     json: bool,
 ) -> Result<(), Failure> {
     let until = Instant::now() + Duration::from_secs(wait);
-    let bytes = loop {
-        if let Some(bytes) = complete(operator, id).await? {
-            break bytes;
+    let complete = loop {
+        if let Some(complete) = complete(operator, id).await? {
+            break complete;
         }
         if Instant::now() >= until {
             let text = format_args!("payload {id} is not complete, or not for this department");
@@ -182,8 +183,20 @@ async fn receive(
     let mut part = out.as_os_str().to_owned();
     part.push(format!(".{id}.part"));
     let part = PathBuf::from(part);
-    write_part(operator, id, &part, bytes).await?;
-    tokio::fs::rename(&part, out).await.map_err(Failure::writing(out))?;
+    let bytes = complete.bytes;
+    part_file::write(&part, bytes, complete.sha256, async |from, file| {
+        let bar = bar(bytes);
+        bar.set_position(from);
+        let mut target = bar.wrap_async_write(file);
+        let written = operator.client.payload_to(id, from, &mut target).await;
+        bar.finish_and_clear();
+        written.map(drop).map_err(|error| match error {
+            PayloadToError::Gateway(error) => Failure::from(error),
+            PayloadToError::Target(error) => Failure::writing(&part)(error),
+        })
+    })
+    .await?;
+    part_file::rename(&part, out).await?;
     if json {
         print_json(&serde_json::json!({ "id": id, "bytes": bytes, "file": out }));
     } else {
@@ -192,36 +205,10 @@ async fn receive(
     Ok(())
 }
 
-/// The length of a payload, once all of it is there and checked.
-async fn complete(operator: &Operator, id: &PayloadId) -> Result<Option<u64>, Failure> {
+/// What is known of a payload, once all of it is there and checked.
+async fn complete(operator: &Operator, id: &PayloadId) -> Result<Option<CompletePayload>, Failure> {
     let payloads = operator.client.payloads().await?;
-    let found = payloads.into_iter().find(|it| it.id == *id);
-    Ok(found.and_then(|it| it.complete).map(|it| it.bytes))
-}
-
-/// Writes what the file, which nobody else can read, does not have yet.
-async fn write_part(
-    operator: &Operator,
-    id: &PayloadId,
-    part: &Path,
-    bytes: u64,
-) -> Result<(), Failure> {
-    let mut options = OpenOptions::new();
-    let file = options.create(true).truncate(false).write(true).mode(0o600).open(part).await;
-    let mut file = file.map_err(Failure::writing(part))?;
-    let there = file.seek(std::io::SeekFrom::End(0)).await.map_err(Failure::writing(part))?;
-    if there < bytes {
-        let bar = bar(bytes);
-        bar.set_position(there);
-        let mut target = bar.wrap_async_write(&mut file);
-        let written = operator.client.payload_to(id, there, &mut target).await;
-        bar.finish_and_clear();
-        written.map_err(|error| match error {
-            PayloadToError::Gateway(error) => Failure::from(error),
-            PayloadToError::Target(error) => Failure::writing(part)(error),
-        })?;
-    }
-    file.sync_all().await.map_err(Failure::writing(part))
+    Ok(payloads.into_iter().find(|it| it.id == *id).and_then(|it| it.complete))
 }
 
 fn bar(length: u64) -> ProgressBar {

@@ -234,6 +234,7 @@ fn received_payload(payload: ReceivedPayload) -> PayloadReceived {
     let complete = complete.map(|document| CompletePayload {
         name: document.name.to_string(),
         bytes: document.bytes,
+        sha256: document.sha256,
         sent_entry: *document.sent_entry.as_digest(),
         received_entry: *document.received_entry.as_digest(),
     });

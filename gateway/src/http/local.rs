@@ -260,6 +260,10 @@ pub struct CompletePayload {
     pub name: String,
     /// The document's length.
     pub bytes: u64,
+    /// The document's SHA-256; absent for one that was checked before that was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<DigestText>)]
+    pub sha256: Option<Digest>,
     /// Id of its `payload-sent` entry.
     #[schema(value_type = DigestText)]
     pub sent_entry: Digest,

@@ -1,9 +1,13 @@
 //! The recipient's side, when all is there: opening it to its end, comparing, acknowledging.
 
+use std::sync::{Arc, Mutex};
+
 use chain::entry::Content;
 use crypto::Digest;
 use crypto::envelope::PayloadId;
 use crypto::envelope::stream::{CiphertextDigest, OpenedPayload};
+use sha2::{Digest as _, Sha256};
+use zeroize::Zeroizing;
 
 use super::super::{Department, Internal};
 use super::opening::{Opening, PartsError};
@@ -34,7 +38,10 @@ impl Department {
     pub(super) async fn check_on(&self, row: &PayloadRow, stage: Stage) -> Result<Step, Internal> {
         match stage {
             Stage::Checking { manifest } => match self.check_parts(row, &manifest).await? {
-                Ok(()) => Ok(Step::On(Stage::Checked { manifest })),
+                Ok(document) => {
+                    let sha256 = Some(document);
+                    Ok(Step::On(Stage::Checked { manifest, sha256 }))
+                }
                 Err(refusal) => {
                     let code = refusal.code().to_owned();
                     tracing::warn!(payload = %row.id, code, "a payload is refused");
@@ -43,11 +50,11 @@ impl Department {
                     Ok(Step::Halt(Stage::Failed { manifest, code }))
                 }
             },
-            Stage::Checked { manifest } => {
+            Stage::Checked { manifest, sha256 } => {
                 let (commitment, sent) = (self.sent_commitment(&manifest)?, manifest.sent);
                 let content = Content::PayloadReceived { commitment, sent };
                 let received = self.append(content, None).await?;
-                Ok(Step::On(Stage::Complete { manifest, received }))
+                Ok(Step::On(Stage::Complete { manifest, received, sha256 }))
             }
             _ => Ok(Step::Rest),
         }
@@ -61,19 +68,31 @@ impl Department {
             .ok_or_else(|| Internal::Damaged("its payload is not on the chain".to_owned()))
     }
 
-    /// Opens all parts to their end and compares them with manifest and commitment.
+    /// Opens all parts to their end and compares them with manifest and commitment. The document's SHA-256.
     async fn check_parts(
         &self,
         row: &PayloadRow,
         manifest: &PayloadManifest,
-    ) -> Result<Result<(), PayloadRefusal>, Internal> {
+    ) -> Result<Result<Digest, PayloadRefusal>, Internal> {
         let commitment = self.sent_commitment(manifest)?;
         let (count, room) = (manifest.parts(), &self.payloads.checking);
-        let Opening { opened, ciphertext } = self.open_parts(row, count, room, true, |_| true);
+        // Whoever writes the document to a file compares it with this: a file has no tags.
+        let document = Arc::new(Mutex::new(Sha256::new()));
+        let hashing = Arc::clone(&document);
+        let hash = move |piece: Zeroizing<Vec<u8>>| {
+            hashing.lock().expect("hashing does not panic").update(&*piece);
+            true
+        };
+        let Opening { opened, ciphertext } = self.open_parts(row, count, room, true, hash);
         let opened = opened.await.unwrap_or(Err(PartsError::Abandoned));
         match opened {
             Ok(end) => match ciphertext.await.ok().flatten() {
-                Some(ciphertext) => Ok(compare(&end, &ciphertext, manifest, &commitment)),
+                Some(ciphertext) => {
+                    let mut document = document.lock().expect("hashing does not panic");
+                    document.update(end.rest());
+                    let sha256 = Digest::from_bytes(document.finalize_reset().into());
+                    Ok(compare(&end, &ciphertext, manifest, &commitment).map(|()| sha256))
+                }
                 None => Err(cut_off()),
             },
             Err(PartsError::Stream(error)) => Ok(Err(error.into())),

@@ -149,6 +149,8 @@ pub struct CompleteDocument {
     pub name: DocumentName,
     /// Its length.
     pub bytes: u64,
+    /// Its SHA-256; none for what was checked before that was kept.
+    pub sha256: Option<Digest>,
     /// Id of the `payload-sent` entry.
     pub sent_entry: EntryId,
     /// Id of the `payload-received` entry.
@@ -215,7 +217,7 @@ impl Department {
         if let Some(mut row) = self.incoming(&other.department, request, payload)? {
             match &row.stage {
                 Stage::Checking { manifest }
-                | Stage::Checked { manifest }
+                | Stage::Checked { manifest, .. }
                 | Stage::Complete { manifest, .. }
                     if number >= manifest.parts() =>
                 {
@@ -264,7 +266,7 @@ impl Department {
             None => Ok(PartSet::default()),
             Some(
                 Stage::Checking { manifest }
-                | Stage::Checked { manifest }
+                | Stage::Checked { manifest, .. }
                 | Stage::Complete { manifest, .. },
             ) => Ok(PartSet::below(manifest.parts())),
             Some(_) => {
@@ -304,7 +306,7 @@ impl Department {
         match row.as_ref().map(|row| &row.stage) {
             Some(
                 Stage::Checking { manifest: known }
-                | Stage::Checked { manifest: known }
+                | Stage::Checked { manifest: known, .. }
                 | Stage::Complete { manifest: known, .. },
             ) if *known != manifest => return Err(PayloadRefusal::ManifestConflict.into()),
             Some(Stage::Complete { .. }) => return Ok(Completion::Complete),
@@ -340,9 +342,10 @@ impl Department {
         self.payload_page(after, limit, |row| {
             let incoming = row.stage.is_incoming();
             let complete = match row.stage {
-                Stage::Complete { manifest, received } => Some(CompleteDocument {
+                Stage::Complete { manifest, received, sha256 } => Some(CompleteDocument {
                     name: manifest.name,
                     bytes: manifest.bytes,
+                    sha256,
                     sent_entry: manifest.sent,
                     received_entry: received,
                 }),

@@ -59,9 +59,19 @@ pub(super) enum Stage {
     /// The parts were not what manifest and `payload-sent` entry say, and have been dropped.
     Failed { manifest: PayloadManifest, code: String },
     /// All of it is what the manifest and the `payload-sent` entry say.
-    Checked { manifest: PayloadManifest },
+    Checked {
+        manifest: PayloadManifest,
+        /// SHA-256 of the document; none for what was checked before it was kept.
+        #[serde(default)]
+        sha256: Option<Digest>,
+    },
     /// The `payload-received` entry is on the chain.
-    Complete { manifest: PayloadManifest, received: EntryId },
+    Complete {
+        manifest: PayloadManifest,
+        received: EntryId,
+        #[serde(default)]
+        sha256: Option<Digest>,
+    },
 }
 
 impl Stage {

@@ -87,7 +87,7 @@ pub(super) fn operations() -> Vec<Operation> {
                 "The payloads; those with `complete` can be opened.",
                 json!([{
                     "id": ID, "request": DIGEST, "sender": "tax",
-                    "complete": { "name": "letter.pdf", "bytes": 48_213, "sent_entry": DIGEST, "received_entry": DIGEST },
+                    "complete": { "name": "letter.pdf", "bytes": 48_213, "sha256": DIGEST, "sent_entry": DIGEST, "received_entry": DIGEST },
                 }]),
             ),
         Operation::get(SURFACE, "/v1/payloads/{id}", "Open a payload")
