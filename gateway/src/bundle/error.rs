@@ -235,6 +235,14 @@ pub enum BundleError {
         /// The name of the part that rests on it.
         before: &'static str,
     },
+    /// The circuit was not approved yet when the proof was recorded: the requester then took no answer by it.
+    #[error("{part}: approved only after the {before} entry, which rests on it")]
+    ApprovedLate {
+        /// The part.
+        part: Part,
+        /// The name of the part that rests on it.
+        before: &'static str,
+    },
     /// The request is not well-formed.
     #[error("the request: {0}")]
     Request(#[from] RequestError),
@@ -269,7 +277,8 @@ impl BundleError {
             | Self::Unapproved { part, .. }
             | Self::Replaces { part }
             | Self::NotTheRegistrar { part, .. }
-            | Self::Order { part, .. } => *part,
+            | Self::Order { part, .. }
+            | Self::ApprovedLate { part, .. } => *part,
             Self::OtherSubject => Part::Subject,
             Self::Request(_) => Part::Request,
             Self::Service(_) => Part::Service,
@@ -301,6 +310,7 @@ impl BundleError {
             Self::NotTheRegistrar { .. } => "bundle-not-the-registrar",
             Self::OtherSubject => "bundle-other-subject",
             Self::Order { .. } => "bundle-order",
+            Self::ApprovedLate { .. } => "bundle-approved-late",
             Self::Request(error) => error.code(),
             Self::Service(_) => "bundle-service",
             Self::KeyCard(error) => error.code(),

@@ -92,6 +92,10 @@ impl Bundle {
         let ballot = roll.approved((Part::Circuit, &parts.circuit), &parts.approvals, by)?;
         in_order(&parts)?;
         let Ballot { approved, approvals, departments } = ballot;
+        if approved.is_some_and(|approved| approved >= parts.proof.index) {
+            let (part, before) = (Part::Circuit, Part::Proof.name());
+            return Err(BundleError::ApprovedLate { part, before });
+        }
         let facts = ReceiptFacts {
             bundle: self,
             parts: &parts,

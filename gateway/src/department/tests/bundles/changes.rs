@@ -206,6 +206,39 @@ async fn parts_of_another_answer_are_told_apart_from_this_ones() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_circuit_that_was_approved_only_after_the_proof_is_refused() {
+    let network = Network::new(0).await;
+    let citizen = Citizen::new(CURTIS);
+    network.enrol(&citizen).await;
+    let bundle = network.filed(&citizen, |_| ()).await;
+    network.verify(&bundle).unwrap();
+    // The same document once more, by another department, approved by all.
+    let entry = network.department("welfare").propose_circuit(&bundle.circuit).await.unwrap();
+    for name in DEPARTMENTS {
+        network.department(name).approve(entry).await.unwrap();
+    }
+    let ledger = &network.shared.ledger;
+    let mut late = bundle.clone();
+    late.receipts.circuit = ledger.receipt(entry).await.unwrap().unwrap();
+    late.receipts.approvals.clear();
+    for block in ledger.blocks_from(late.receipts.circuit.header.header.height, 64).await.unwrap() {
+        for approval in block.block.entries() {
+            if *approval.content() == (Content::Approval { entry }) {
+                let id = approval.id(network.shared.genesis.network());
+                late.receipts.approvals.push(ledger.receipt(id).await.unwrap().unwrap());
+            }
+        }
+    }
+    assert_eq!(late.receipts.approvals.len(), 3);
+    let error = network.verify(&late).unwrap_err();
+    assert_eq!(error, BundleError::ApprovedLate { part: Part::Circuit, before: "proof" });
+    // With those from before it is whole again.
+    late.receipts.circuit = bundle.receipts.circuit.clone();
+    late.receipts.approvals = bundle.receipts.approvals.clone();
+    network.verify(&late).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn two_chains_of_one_operator_do_not_meet_in_a_bundle() {
     let network = Network::new(0).await;
     let citizen = Citizen::new(CURTIS);

@@ -97,6 +97,7 @@ const NEVER_TOLD: &[(&str, &[&str])] = &[
             "bundle-not-the-registrar",
             "bundle-other-subject",
             "bundle-order",
+            "bundle-approved-late",
             "bundle-service",
         ],
     ),
