@@ -1,6 +1,9 @@
 //! What other gateways' copies of the chain are good for: before a validator signs again, and while a
 //! follower follows.
 
+mod remembered;
+
+use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
@@ -16,6 +19,8 @@ use tokio::time::timeout;
 use crate::http::chain_client::ChainClient;
 use crate::http::tls::Trust;
 use crate::http::{BaseUrl, BaseUrlError, ClientLimits};
+
+pub use remembered::{Place, Remembered, RememberedError, Remembering, replace};
 
 /// Why a validator must not sign: its store was rolled back or rewritten, or lost its newest blocks.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
@@ -44,8 +49,8 @@ pub enum PeerCopyError {
     /// A peer has another certified block at a height that is here too.
     #[error(
         "{peer} has the certified block {theirs} at height {height}, here it is {ours}: the chain's folder \
-         was rolled back and went on, or was rewritten. Nothing is signed. Rebuild it: proofgate --dir DIR \
-         rebuild --from {url}"
+         was rolled back and went on, or was rewritten. Nothing is signed. Rebuild it, once it is known which of \
+         the two the network follows: proofgate --dir DIR rebuild --from {url} --replace-fork"
     )]
     Conflict {
         /// The peer.
@@ -102,8 +107,9 @@ pub enum NoWord {
     },
 }
 
-/// Asks the gateways of all departments but `own` for their newest block, and for the certified block where
-/// it is not the one here. To be called before anything is submitted to a validator's ledger that was just
+/// Asks the gateways of all departments but `own`, and those at `places`, for their newest block, and for the
+/// certified block where it is not the one here. The places are those that are remembered: a chain that was
+/// rolled back may know nobody. To be called before anything is submitted to a validator's ledger that was just
 /// opened: then nothing has been signed. Peers share the time; one that is not reached is in the result.
 ///
 /// # Errors
@@ -111,15 +117,19 @@ pub enum NoWord {
 pub async fn ask_peers(
     ledger: &dyn Ledger,
     own: &[DepartmentId],
+    places: &[Place],
     limits: &ClientLimits,
     trust: &Trust,
     time: Duration,
 ) -> Result<Vec<Asked>, Box<PeerCopyError>> {
     let chain = ledger.snapshot();
-    let others = chain.state().members().map(|member| &member.department);
+    let members = chain.state().members().map(|member| &member.department);
+    let members = members.map(|department| (department.id, department.url.as_str()));
+    let remembered = places.iter().map(|place| (place.id, place.url.as_str()));
+    let everybody: BTreeSet<_> = members.chain(remembered).collect();
     let mut asking = JoinSet::new();
-    for department in others.filter(|department| !own.contains(&department.id)) {
-        let (peer, url) = (department.id, department.url.as_str().parse::<BaseUrl>());
+    for (peer, url) in everybody.into_iter().filter(|(id, _)| !own.contains(id)) {
+        let url = url.parse::<BaseUrl>();
         let (limits, trust, tip) = (limits.clone(), trust.clone(), *chain.tip());
         asking.spawn(async move {
             let shown = async {

@@ -22,6 +22,7 @@ use crate::config::{Config, LimitsConfig};
 use crate::department::{Department, Shared};
 use crate::exchange::verification::Strictness;
 use crate::folder::{DepartmentFolder, Folder, Lock, ProvingKeyError, Secrets};
+use crate::following::Remembering;
 use crate::hosting::{Gateway, HttpPeers, Tenant, WorkerOptions};
 use crate::http::client::PeerClient;
 use crate::http::local::token_digest;
@@ -51,6 +52,8 @@ pub struct Serving {
     address: SocketAddr,
     tls: Option<ServerTls>,
     metrics: Option<(TcpListener, Exporter)>,
+    /// Writes how far the chain goes when it is dropped.
+    remembering: Option<Remembering>,
     // The last to be dropped: nobody else may open what is being closed.
     lock: Lock,
 }
@@ -87,7 +90,7 @@ impl Serving {
             let folder = folder.clone();
             move || folder.development_keys().map(|keys| loading.done(Arc::new(keys)))
         });
-        let ledger = ledger::open(folder, &config, &genesis, &trust).await?;
+        let (ledger, remembering) = ledger::open(folder, &config, &genesis, &trust).await?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let provers = if config.prover.threads == 0 { cores } else { config.prover.threads };
         let shared = Shared {
@@ -103,7 +106,18 @@ impl Serving {
         for ((id, home), secrets) in config.departments.iter().zip(&homes).zip(secrets) {
             tenants.push(tenant(*id, home, secrets, &shared, &client)?);
         }
-        Ok(Self { config, shared, tenants, keys, listener, address, tls, metrics, lock })
+        Ok(Self {
+            config,
+            shared,
+            tenants,
+            keys,
+            listener,
+            address,
+            tls,
+            metrics,
+            remembering,
+            lock,
+        })
     }
 
     /// Where it listens.
@@ -143,7 +157,18 @@ impl Serving {
         serving: impl FnOnce(&BaseUrl, Option<&ServerTls>),
         shutdown: impl Future<Output = ()> + Send,
     ) -> Result<Ended, ServeError> {
-        let Self { config, shared, tenants, keys, listener, address, tls, metrics, lock } = self;
+        let Self {
+            config,
+            shared,
+            tenants,
+            keys,
+            listener,
+            address,
+            tls,
+            metrics,
+            remembering,
+            lock,
+        } = self;
         let (gateway, worker) = Gateway::new(&shared, tenants, WorkerOptions::default())?;
         let gateway = Arc::new(gateway);
         let base = local_base(address, tls.is_some());
@@ -178,7 +203,7 @@ impl Serving {
         while let Some(ended) = tasks.join_next().await {
             cut += ended.expect("neither server nor worker panics");
         }
-        drop((shared, lock)); // in this order: nobody may open what is still being closed
+        drop((remembering, shared, lock)); // in this order: nobody may open what is still being closed
         closing?;
         unusable.map_or(Ok(Ended { cut }), |error| Err(error.into()))
     }

@@ -15,6 +15,7 @@ use super::failure::Failure;
 use super::request::print_json;
 use super::say;
 use crate::folder::Folder;
+use crate::following::{self, Remembered};
 use crate::http::chain_client::ChainClient;
 use crate::http::tls::Trust;
 use crate::http::{BaseUrl, ClientLimits};
@@ -51,7 +52,13 @@ pub(super) async fn run(folder: &Folder, arguments: Arguments) -> Result<(), Fai
     } else {
         Arc::new(FolderUpstream::open(&PathBuf::from(&arguments.from)).map_err(opening)?)
     };
-    let wanted = Wanted { acknowledged: None, replace_fork: arguments.replace_fork };
+    let remembered = Remembered::read(folder, genesis.network());
+    let remembered = remembered.map_err(|error| ServeError::from(Box::new(error)))?;
+    let wanted = Wanted {
+        acknowledged: remembered.map(|it| it.acknowledged()),
+        replace_fork: arguments.replace_fork,
+    };
+    let network = *genesis.network();
     let bar = ProgressBar::new_spinner();
     let rebuilt = rebuild(&folder.chain(), genesis, &*upstream, wanted, |tip| {
         bar.set_message(format!("height {}, {} entries checked", tip.height, tip.log_size));
@@ -60,6 +67,11 @@ pub(super) async fn run(folder: &Folder, arguments: Arguments) -> Result<(), Fai
     .await;
     bar.finish_and_clear();
     let Rebuilt { tip, damage, kept } = rebuilt.map_err(failed)?;
+    if arguments.replace_fork {
+        // Else the next start would ask for blocks that were given up.
+        let replaced = following::replace(folder, &network, tip.height, tip.block);
+        replaced.map_err(|error| ServeError::from(Box::new(error)))?;
+    }
     if arguments.json {
         print_json(&json!({
             "height": tip.height, "entries": tip.log_size, "log_root": tip.log_root,

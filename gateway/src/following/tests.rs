@@ -65,9 +65,14 @@ fn department(name: &str) -> DepartmentId {
 
 /// Asks all but the registry.
 async fn asked(network: &Network) -> Result<Vec<Asked>, Box<PeerCopyError>> {
+    asked_at(network, &[]).await
+}
+
+/// Asks all but the registry, and whoever is remembered.
+async fn asked_at(network: &Network, places: &[Place]) -> Result<Vec<Asked>, Box<PeerCopyError>> {
     let own = [department("civil-registry")];
     let (limits, time) = (ClientLimits::default(), Duration::from_secs(30));
-    ask_peers(&*network.shared.ledger, &own, &limits, &Trust::default(), time).await
+    ask_peers(&*network.shared.ledger, &own, places, &limits, &Trust::default(), time).await
 }
 
 fn hash(network: &Network) -> BlockHash {
@@ -145,6 +150,21 @@ async fn a_peer_with_another_certified_block_is_named() {
         }
         served.stop().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_remembered_is_asked_though_the_chain_here_does_not_know_it() {
+    let ours = network().await.0;
+    let theirs = ours.again();
+    put(&theirs, "a").await;
+    let (listener, url) = listen().await;
+    let served = Served::start(&theirs, listener);
+    assert!(asked(&ours).await.is_ok());
+    let joined = Place { id: department("joined-later"), url: url.parse().unwrap() };
+    let error = asked_at(&ours, &[joined]).await.unwrap_err();
+    let PeerCopyError::Behind { peer, height, last, .. } = *error else { panic!("{error}") };
+    assert_eq!((peer, height, last), (department("joined-later"), 1, 0));
+    served.stop().await;
 }
 
 /// Answers every request on a path with the same body.

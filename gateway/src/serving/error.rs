@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use thiserror::Error;
 
 use crate::folder::{FileError, GenesisFileError, LockError, ProvingKeyError};
-use crate::following::PeerCopyError;
+use crate::following::{PeerCopyError, RememberedError};
 use crate::hosting::HostError;
 use crate::http::tls::TlsError;
 use crate::key_file::KeyFileError;
@@ -59,6 +59,9 @@ pub enum ServeError {
     /// Another department's copy of the chain shows that this one is not the newest.
     #[error("the chain: {0}")]
     Peers(#[from] Box<PeerCopyError>),
+    /// The copy of the chain is not the one that was served from the folder.
+    #[error("the chain: {0}")]
+    Remembered(#[from] Box<RememberedError>),
     /// A department's store does not open.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -14,7 +14,7 @@ use tokio::task::spawn_blocking;
 use super::ServeError;
 use crate::config::{ChainRole, Config};
 use crate::folder::Folder;
-use crate::following::{Asked, ask_peers, log_following};
+use crate::following::{Asked, Remembered, Remembering, ask_peers, log_following};
 use crate::http::ClientLimits;
 use crate::http::chain_client::ChainClient;
 use crate::http::tls::Trust;
@@ -22,27 +22,34 @@ use crate::http::tls::Trust;
 /// How long other departments have to say how far their copies of the chain go.
 const PEERS_TIME: Duration = Duration::from_secs(5);
 
-/// Opens the gateway's copy of the chain.
+/// Opens the gateway's copy of the chain. A validator's is remembered outside its folder for as long as it is
+/// served; a follower that lost its copy makes another.
 pub(super) async fn open(
     folder: &Folder,
     config: &Config,
     genesis: &Arc<Genesis>,
     trust: &Trust,
-) -> Result<Arc<dyn Ledger>, ServeError> {
+) -> Result<(Arc<dyn Ledger>, Option<Remembering>), ServeError> {
     match &config.chain {
         ChainRole::Validator(id) => {
             let key = folder.validator_key()?;
+            let remembered = Remembered::read(folder, genesis.network()).map_err(Box::new)?;
             let options = LocalLedgerOptions::new(folder.chain(), Arc::clone(genesis), *id, key);
             let ledger = spawn_blocking(|| LocalLedger::open(options));
             let ledger = ledger.await.expect("opening does not panic")?;
-            let limits = ClientLimits::default();
-            let asked = ask_peers(&ledger, &config.departments, &limits, trust, PEERS_TIME).await?;
+            if let Some(remembered) = &remembered {
+                remembered.check(folder, &ledger).map_err(Box::new)?;
+            }
+            let places = remembered.map(|it| it.departments).unwrap_or_default();
+            let (own, limits) = (&config.departments, ClientLimits::default());
+            let asked = ask_peers(&ledger, own, &places, &limits, trust, PEERS_TIME).await?;
             for Asked { peer, answer } in asked {
                 if let Err(error) = answer {
                     tracing::warn!(%peer, %error, "its copy of the chain is not known");
                 }
             }
-            Ok(Arc::new(ledger))
+            let remembering = Remembering::begin(folder, &ledger)?;
+            Ok((Arc::new(ledger), Some(remembering)))
         }
         ChainRole::Follower(upstream) => {
             let client = ChainClient::new(upstream.clone(), ClientLimits::default());
@@ -59,7 +66,7 @@ pub(super) async fn open(
             let ledger = spawn_blocking(|| FollowerLedger::open(options));
             let ledger = ledger.await.expect("opening does not panic")?;
             tokio::spawn(log_following(ledger.following()));
-            Ok(Arc::new(ledger))
+            Ok((Arc::new(ledger), None))
         }
     }
 }
