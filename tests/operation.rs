@@ -157,6 +157,16 @@ fn two_gateways_set_up_by_commands_do_the_whole_exchange() {
         let report = json(&done(proofgate(&folder, &["audit", "--json"])));
         assert_eq!(report["entries"]["proof"], 2, "{report}");
     }
+
+    // Who loses the chain signs nothing before it is there again: here from the follower's folder.
+    std::fs::remove_dir_all(pair.tax().join("chain")).unwrap();
+    let refused = proofgate(&pair.tax(), &["approve"]);
+    assert_eq!(refused.status.code(), Some(65), "{refused:?}");
+    let copy = pair.welfare().join("chain");
+    done(proofgate(&pair.tax(), &["rebuild", "--from", copy.to_str().unwrap()]));
+    let report = json(&done(proofgate(&pair.tax(), &["audit", "--json"])));
+    assert_eq!(report["entries"]["proof"], 2, "{report}");
+    done(proofgate(&pair.tax(), &["approve"]));
 }
 
 #[test]

@@ -173,6 +173,13 @@ const ROWS: &[Row] = &[
         named: &["genesis.json", "[genesis-malformed]"],
     },
     Row {
+        fault: "a chain that was lost",
+        make: |folder| fs::remove_dir_all(folder.join("chain")).unwrap(),
+        arguments: &["serve"],
+        exit: 65,
+        named: &["network.json", "ends at height 0", "rebuild --from"],
+    },
+    Row {
         fault: "a chain without its mark",
         make: |folder| fs::remove_file(folder.join("chain").join("mark")).unwrap(),
         arguments: &["serve"],
