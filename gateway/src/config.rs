@@ -6,11 +6,13 @@ mod template;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use chain::identifier::{DepartmentId, ValidatorId};
 use serde::Deserialize;
 use thiserror::Error;
 
+use crate::department::payloads::{PayloadRetention, UNFINISHED_BYTES};
 use crate::http::BaseUrl;
 use crate::log::Format;
 
@@ -39,6 +41,8 @@ pub struct Config {
     pub authorities: Vec<PathBuf>,
     /// Limits that are not the defaults.
     pub limits: LimitsConfig,
+    /// How much of others' documents lies here, and how long.
+    pub payloads: PayloadsConfig,
 }
 
 /// What a gateway is to the chain.
@@ -99,6 +103,20 @@ pub struct LimitsConfig {
     pub drain_seconds: Option<u64>,
 }
 
+/// How much of others' documents lies here, and how long documents are kept; what is absent has its default.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PayloadsConfig {
+    /// Bytes of payloads that are not complete, which one sender may have at one department.
+    pub unfinished_bytes: Option<u64>,
+    /// Days after its first part in which a payload has to be completed.
+    pub unfinished_days: Option<u32>,
+    /// Days for which a document is kept that was received; for ever, if absent.
+    pub received_days: Option<u32>,
+    /// Days for which is kept what is known of a document that was sent; for ever, if absent.
+    pub sent_days: Option<u32>,
+}
+
 /// Why a configuration is not used.
 #[derive(Debug, Error)]
 #[error("{}: {fault}", path.display())]
@@ -132,8 +150,13 @@ pub enum ConfigFault {
     #[error("[chain] follow: {0}")]
     Follow(#[from] crate::http::BaseUrlError),
     /// A limit of nothing would refuse everybody.
-    #[error("[limits] {0}: expected at least 1")]
-    Zero(&'static str),
+    #[error("[{table}] {name}: expected at least 1")]
+    Zero {
+        /// The table that it is in.
+        table: &'static str,
+        /// The setting.
+        name: &'static str,
+    },
 }
 
 /// [`Config`] as it is written.
@@ -155,6 +178,8 @@ struct Written {
     peers: WrittenPeers,
     #[serde(default)]
     limits: LimitsConfig,
+    #[serde(default)]
+    payloads: PayloadsConfig,
 }
 
 #[derive(Debug, Deserialize)]
@@ -225,6 +250,7 @@ impl Config {
             _ => return Err(ConfigFault::ChainRole),
         };
         written.limits.check()?;
+        written.payloads.check()?;
         let default = ProverConfig::default();
         let prover = ProverConfig {
             threads: written.prover.threads.unwrap_or(default.threads),
@@ -250,6 +276,7 @@ impl Config {
             tls,
             authorities,
             limits: written.limits,
+            payloads: written.payloads,
         })
     }
 }
@@ -271,7 +298,36 @@ impl LimitsConfig {
         ];
         let zero = counts.iter().find(|(_, it)| *it == Some(0)).map(|(name, _)| *name);
         let zero = zero.or(times.iter().find(|(_, it)| *it == Some(0)).map(|(name, _)| *name));
-        zero.map_or(Ok(()), |name| Err(ConfigFault::Zero(name)))
+        zero.map_or(Ok(()), |name| Err(ConfigFault::Zero { table: "limits", name }))
+    }
+}
+
+impl PayloadsConfig {
+    fn check(&self) -> Result<(), ConfigFault> {
+        let days = [
+            ("unfinished_days", self.unfinished_days),
+            ("received_days", self.received_days),
+            ("sent_days", self.sent_days),
+        ];
+        let zero = days.iter().find(|(_, it)| *it == Some(0)).map(|(name, _)| *name);
+        let zero = zero.or((self.unfinished_bytes == Some(0)).then_some("unfinished_bytes"));
+        zero.map_or(Ok(()), |name| Err(ConfigFault::Zero { table: "payloads", name }))
+    }
+
+    /// Bytes of payloads that are not complete, which one sender may have at one department.
+    pub fn unfinished_bytes(&self) -> u64 {
+        self.unfinished_bytes.unwrap_or(UNFINISHED_BYTES)
+    }
+
+    /// How long payloads are kept.
+    pub fn retention(&self) -> PayloadRetention {
+        let default = PayloadRetention::default();
+        let days = |days: u32| Duration::from_secs(u64::from(days) * 24 * 60 * 60);
+        PayloadRetention {
+            unfinished: self.unfinished_days.map_or(default.unfinished, days),
+            received: self.received_days.map(days).or(default.received),
+            sent: self.sent_days.map(days).or(default.sent),
+        }
     }
 }
 

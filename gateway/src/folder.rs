@@ -3,6 +3,7 @@
 //! ```text
 //! proofgate.toml   genesis.json   gateway.lock   validator.key (of the gateway that keeps the chain)
 //! chain/           the copy of the chain
+//! network.json     how far a validator served it, and who is in the network
 //! proving/         identified-v1.development.key   pseudonymous-v1.development.key
 //! DEPARTMENT/      department.json   signing.key   envelope.key   storage.key   local.token   store/   payloads/
 //! ```

@@ -18,7 +18,7 @@ use rand_core::UnwrapErr;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
-use crate::config::{Config, LimitsConfig};
+use crate::config::{Config, LimitsConfig, PayloadsConfig};
 use crate::department::{Department, Shared};
 use crate::exchange::verification::Strictness;
 use crate::folder::{DepartmentFolder, Folder, Lock, ProvingKeyError, Secrets};
@@ -104,7 +104,8 @@ impl Serving {
         let client = PeerClient::new(ClientLimits::default()).trusting(trust);
         let mut tenants = Vec::new();
         for ((id, home), secrets) in config.departments.iter().zip(&homes).zip(secrets) {
-            tenants.push(tenant(*id, home, secrets, &shared, &client)?);
+            let tenant = tenant(*id, home, secrets, &shared, &client, &config.payloads)?;
+            tenants.push(tenant);
         }
         Ok(Self {
             config,
@@ -169,7 +170,9 @@ impl Serving {
             remembering,
             lock,
         } = self;
-        let (gateway, worker) = Gateway::new(&shared, tenants, WorkerOptions::default())?;
+        let retention = config.payloads.retention();
+        let options = WorkerOptions { retention, ..WorkerOptions::default() };
+        let (gateway, worker) = Gateway::new(&shared, tenants, options)?;
         let gateway = Arc::new(gateway);
         let base = local_base(address, tls.is_some());
         let limits = limits(&config.limits);
@@ -224,12 +227,14 @@ fn tenant(
     secrets: Secrets,
     shared: &Shared,
     client: &PeerClient,
+    limits: &PayloadsConfig,
 ) -> Result<Tenant<Peers>, ServeError> {
     let Secrets { keys, storage, token } = secrets;
     let rng = || Box::new(UnwrapErr(SysRng));
     let store = Arc::new(Store::open(&home.store(), &storage, rng())?);
     let payloads = PayloadStore::local(&home.payloads())?;
     let department = Department::new(id, keys, Arc::clone(&store), payloads, shared.clone(), rng());
+    let department = department.with_unfinished_bytes(limits.unfinished_bytes());
     let peers = HttpPeers::new(&department, client.clone(), UnwrapErr(SysRng));
     let (department, token) = (Arc::new(department), token_digest(&token));
     Ok(Tenant { department, store, token, peers })

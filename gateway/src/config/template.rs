@@ -75,6 +75,17 @@ listen = "{listen}"
 # request_seconds = 30
 # stall_seconds = 30
 # drain_seconds = 30
+
+[payloads]
+# Bytes that one sender may have lying here, at one department, of payloads that are not complete; it is told 429
+# and sends on later. One payload is at most 64 GiB long, and needs a little more. Nobody has checked these
+# bytes, and a full disk stops everything: leave as much free for each department that sends documents.
+# unfinished_bytes = 77309411328
+# Days after its first part in which a payload has to be complete.
+# unfinished_days = 7
+# Days for which received documents, and what is known of sent ones, are kept. Without these: for ever.
+#   received_days = 3650
+#   sent_days = 3650
 "##
     )
 }

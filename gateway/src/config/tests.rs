@@ -63,6 +63,9 @@ fn every_setting_that_the_template_shows_exists_and_has_the_default_shown() {
     assert_eq!(config.limits.request_seconds, Some(limits.request_time.as_secs()));
     assert_eq!(config.limits.stall_seconds, Some(limits.stall_time.as_secs()));
     assert_eq!(config.limits.drain_seconds, Some(limits.drain_time.as_secs()));
+    assert_eq!(config.payloads.unfinished_bytes, Some(UNFINISHED_BYTES));
+    assert!(config.payloads.unfinished_days.is_some());
+    assert_eq!(config.payloads.retention(), PayloadRetention::default());
 }
 
 #[test]
@@ -83,4 +86,17 @@ fn what_does_not_fit_together_is_refused() {
     assert!(fault("validator = \"tax\"", "follow = \"a:1\"").starts_with("[chain] follow: "));
     let zero = fault("[chain]", "[limits]\nrequests = 0\n[chain]");
     assert_eq!(zero, "[limits] requests: expected at least 1");
+    let zero = fault("[chain]", "[payloads]\nunfinished_bytes = 0\n[chain]");
+    assert_eq!(zero, "[payloads] unfinished_bytes: expected at least 1");
+}
+
+#[test]
+fn how_long_documents_are_kept_is_what_the_file_says() {
+    let table = "[payloads]\nunfinished_bytes = 5\nunfinished_days = 1\nreceived_days = 2\n[chain]";
+    let payloads = parse(&MINIMAL.replace("[chain]", table)).unwrap().payloads;
+    let day = Duration::from_secs(24 * 60 * 60);
+    let (received, sent) = (Some(2 * day), None);
+    assert_eq!(payloads.retention(), PayloadRetention { unfinished: day, received, sent });
+    assert_eq!(payloads.unfinished_bytes(), 5);
+    assert_eq!(parse(MINIMAL).unwrap().payloads.unfinished_bytes(), UNFINISHED_BYTES);
 }
