@@ -121,15 +121,11 @@ pub(crate) struct Gate {
 }
 
 impl Gate {
-    /// From now on flushes wait, and are counted anew.
-    pub(crate) fn close(&self) {
+    /// From now on flushes wait, and are counted anew; until what is returned is dropped, also by a test
+    /// that fails.
+    pub(crate) fn close(&self) -> Closed<'_> {
         *self.inner.lock().unwrap() = (true, 0);
-    }
-
-    /// Lets them pass.
-    pub(crate) fn open(&self) {
-        self.inner.lock().unwrap().0 = false;
-        self.changed.notify_all();
+        Closed(self)
     }
 
     /// The flushes that came since it was closed.
@@ -141,6 +137,17 @@ impl Gate {
     pub(crate) fn wait_for(&self, flushes: usize) {
         let inner = self.inner.lock().unwrap();
         drop(self.changed.wait_while(inner, |(_, came)| *came < flushes).unwrap());
+    }
+}
+
+/// A gate that is closed.
+#[derive(Debug)]
+pub(crate) struct Closed<'g>(&'g Gate);
+
+impl Drop for Closed<'_> {
+    fn drop(&mut self) {
+        self.0.inner.lock().unwrap().0 = false;
+        self.0.changed.notify_all();
     }
 }
 

@@ -172,8 +172,8 @@ fn what_is_read_before_it_is_on_the_disk_can_be_waited_for_and_commits_wait_toge
     let store = Store::open_with(folder.path(), &KEY, rng, gate.clone()).unwrap();
     let has = |key: &[u8]| store.get::<String>(Table::Asked, key).unwrap().is_some();
     assert!(store.is_settled());
-    gate.close();
     std::thread::scope(|scope| {
+        let closed = gate.close();
         scope.spawn(|| put(&store, Table::Asked, b"a", "one"));
         gate.wait_for(1);
         assert!(has(b"a") && !store.is_settled(), "it can be read, and may yet be lost");
@@ -186,7 +186,7 @@ fn what_is_read_before_it_is_on_the_disk_can_be_waited_for_and_commits_wait_toge
             std::thread::yield_now();
         }
         assert!(!settled.is_finished());
-        gate.open();
+        drop(closed);
     });
     assert!(store.is_settled());
     assert_eq!(gate.flushes(), 2, "one of the first, one of all others");

@@ -125,6 +125,8 @@ async fn whatever_fails_the_submitter_is_told_unknown_and_may_submit_again() {
                 assert_eq!(result, Err(SubmitError::Unknown { id }), "{row}");
                 assert_eq!(ledger.receipt(id).await, Ok(None), "{row}");
                 assert_eq!(ledger.snapshot().tip().height, 1, "{row}");
+                // Whoever follows is not told of what may yet be lost either.
+                assert_eq!(ledger.blocks_from(1, 10).await.unwrap().len(), 1, "{row}");
             }
             drop(ledger);
 
