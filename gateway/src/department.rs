@@ -10,6 +10,7 @@ pub mod asking;
 pub mod citizen;
 pub mod enrolment;
 pub mod importing;
+mod internal;
 mod moving;
 mod openings;
 pub mod payloads;
@@ -25,15 +26,14 @@ use chain::document::Document;
 use chain::entry::{Content, Entry};
 use chain::genesis::Genesis;
 use chain::identifier::{DepartmentId, EntryId};
-use chain::ledger::{Ledger, ReadError, StopReason, Submission, SubmitError};
+use chain::ledger::{Ledger, Submission, SubmitError};
 use chain::replica::Replica;
 use chain::rules::State;
 use chain::time::Clock;
 use circuits::encoding::Date;
 use circuits::groth16::KeyId;
-use circuits::statement::CircuitId;
 use crypto::envelope::{
-    Expected, Message, Name, Opened, PayloadId, RecipientKey, RecipientPublicKey, Route, SealError,
+    Expected, Message, Name, Opened, PayloadId, RecipientKey, RecipientPublicKey, Route,
 };
 use crypto::{Digest, SigningKey};
 use rand_core::CryptoRng;
@@ -42,13 +42,14 @@ use serde::de::DeserializeOwned;
 use thiserror::Error;
 use tokio::time::timeout;
 
+pub use self::internal::Internal;
 use crate::document::CircuitDocument;
 use crate::exchange::verification::Strictness;
 use crate::measure;
-use crate::payload::{PayloadError, PayloadStore};
-use crate::prover::{Prover, ProverError};
+use crate::payload::PayloadStore;
+use crate::prover::Prover;
 use crate::proving_keys::ProvingKeys;
-use crate::records::{Records, RecordsError};
+use crate::records::Records;
 use crate::store::{Batch, Store, StoreError};
 
 /// A department's private keys.
@@ -183,60 +184,6 @@ pub struct Department {
 impl std::fmt::Debug for Department {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Department({})", self.id)
-    }
-}
-
-/// Our own side failed. The caller learns that, the log learns why.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum Internal {
-    /// The store failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The records failed.
-    #[error(transparent)]
-    Records(#[from] RecordsError),
-    /// The chain did not take an entry.
-    #[error(transparent)]
-    Submit(#[from] SubmitError),
-    /// The chain could not be read.
-    #[error(transparent)]
-    Chain(#[from] ReadError),
-    /// The gateway has no proving keys.
-    #[error("this gateway has no proving key of {0}")]
-    NoProvingKey(CircuitId),
-    /// The prover did not run.
-    #[error(transparent)]
-    Prover(#[from] ProverError),
-    /// The payloads' store failed.
-    #[error(transparent)]
-    Payload(#[from] PayloadError),
-    /// A message could not be sealed.
-    #[error(transparent)]
-    Seal(#[from] SealError),
-    /// A department that a stored exchange names is not on the chain.
-    #[error("{0} is not a department of this network")]
-    UnknownDepartment(DepartmentId),
-    /// A department's document has no key of a suite that we have.
-    #[error("{0} has no encryption key that this software can seal to")]
-    NoRecipientKey(DepartmentId),
-    /// This copy of the chain is behind the one of somebody who named an entry.
-    #[error("entry {0} has not reached this copy of the chain yet")]
-    Behind(EntryId),
-    /// A stored exchange does not fit its own schema: the store was changed from outside.
-    #[error("a stored exchange is damaged: {0}")]
-    Damaged(String),
-}
-
-impl Internal {
-    /// Whether the disk did not take a change: the store has stopped, or a payload's file was not written.
-    pub fn is_of_storing(&self) -> bool {
-        match self {
-            Self::Store(error) | Self::Records(RecordsError::Store(error)) => error.is_of_storing(),
-            Self::Submit(SubmitError::Stopped(StopReason::Store(_)))
-            | Self::Payload(PayloadError::Store { .. }) => true,
-            _ => false,
-        }
     }
 }
 

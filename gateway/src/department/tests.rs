@@ -17,6 +17,8 @@ use crate::document::answer::Answer;
 use crate::exchange::requester::Status;
 use crate::exchange::verification::{Note, Refusal};
 use chain::entry::withdrawal_lock;
+use chain::ledger::ReadError;
+use circuits::statement::CircuitId;
 use faulty::Faulty;
 use network::*;
 pub(crate) use network::{

@@ -7,8 +7,10 @@ use rand_core::UnwrapErr;
 
 use super::super::tests::{expected, route};
 use super::super::{Field, PayloadId};
+use super::opening::OpenerState;
 use super::*;
 use crate::Secret;
+use crate::envelope::{Prelude, RecipientKey};
 
 const ID: PayloadId = PayloadId::from_bytes([1; 16]);
 const PAYLOAD: Message = Message::Payload(ID);

@@ -15,6 +15,7 @@ use chain::validators::Validator;
 use circuits::eddsa::PrivateKey;
 use circuits::groth16::{self, ProvingKey};
 use circuits::schema::Schema;
+use circuits::statement::CircuitId;
 use crypto::Secret;
 use getrandom::SysRng;
 use rand_core::UnwrapErr;
