@@ -120,6 +120,8 @@ fn two_gateways_set_up_by_commands_do_the_whole_exchange() {
         let receive = ["payload", "receive", "--wait", "300", id, "--out"];
         done(proofgate(&recipient, &[&receive[..], &[target.to_str().unwrap()]].concat()));
         assert_eq!(std::fs::read_to_string(&target).unwrap(), "Dear colleagues,\n");
+        let again = ["payload", "receive", id, "--out", target.to_str().unwrap()];
+        assert_eq!(proofgate(&recipient, &again).status.code(), Some(73), "nothing is overwritten");
     }
 
     // Who puts forward what would take another department's place is not approved with everything else.
@@ -133,6 +135,9 @@ fn two_gateways_set_up_by_commands_do_the_whole_exchange() {
     assert!(String::from_utf8(output.stderr.clone()).unwrap().contains("not approved"));
     let listed = done(output);
     assert!(listed.contains("open") && listed.contains("in the place of http"), "{listed}");
+
+    // A gateway without a certificate has nothing to read again, and goes on.
+    tax.hang_up();
 
     // Both have the same chain, and anybody audits either.
     let urls = [pair.ports.0, pair.ports.1].map(|port| format!("http://127.0.0.1:{port}"));
@@ -162,6 +167,8 @@ fn two_gateways_set_up_by_commands_do_the_whole_exchange() {
     std::fs::remove_dir_all(pair.tax().join("chain")).unwrap();
     let refused = proofgate(&pair.tax(), &["approve"]);
     assert_eq!(refused.status.code(), Some(65), "{refused:?}");
+    let audited = proofgate(&pair.tax(), &["audit"]);
+    assert_eq!(audited.status.code(), Some(65), "what is empty now is not in order: {audited:?}");
     let copy = pair.welfare().join("chain");
     done(proofgate(&pair.tax(), &["rebuild", "--from", copy.to_str().unwrap()]));
     let report = json(&done(proofgate(&pair.tax(), &["audit", "--json"])));

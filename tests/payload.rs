@@ -121,7 +121,9 @@ fn send(pair: &Pair, request: &str, file: &Path, wait: &str) -> Value {
     serde_json::from_str(&done(proofgate(&pair.tax(), &send))).unwrap()
 }
 
+/// Receives it in the place of what is at `out`.
 fn receive(pair: &Pair, sent: &Value, out: &Path) {
+    std::fs::remove_file(out).unwrap();
     let (id, out) = (sent["id"].as_str().unwrap(), out.to_str().unwrap());
     done(proofgate(&pair.welfare(), &["payload", "receive", id, "--out", out, "--wait", PATIENCE]));
 }

@@ -150,10 +150,19 @@ impl Gateway {
 
     /// As [`Self::stop`], of one that another takes the place of.
     pub(crate) fn halt(&mut self) -> (ExitStatus, String) {
-        let process = self.child.id().to_string();
-        let sent = Command::new("kill").args(["-TERM", &process]).status().unwrap();
-        assert!(sent.success());
+        self.signal("-TERM");
         self.ended()
+    }
+
+    /// What a service manager does to have it read its configuration again.
+    pub(crate) fn hang_up(&self) {
+        self.signal("-HUP");
+    }
+
+    fn signal(&self, signal: &str) {
+        let process = self.child.id().to_string();
+        let sent = Command::new("kill").args([signal, &process]).status().unwrap();
+        assert!(sent.success());
     }
 
     /// Waits for its end.

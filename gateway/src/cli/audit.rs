@@ -20,6 +20,7 @@ use super::request::print_json;
 use super::say;
 use super::text::plain;
 use crate::folder::{Folder, read_genesis};
+use crate::following::Remembered;
 use crate::http::chain_client::ChainClient;
 use crate::http::{BaseUrl, ClientLimits};
 
@@ -132,14 +133,43 @@ async fn audit(
             .map(|(report, served)| (report, Some(served)))
             .map_err(|error| Fault::of_audit(base, &error))
     } else {
-        let chain = named.or(chain).unwrap_or_else(|| folder.chain());
+        let named = named.or(chain);
+        let remembered = match &named {
+            None => Remembered::read(folder, genesis.network())
+                .map_err(|error| Failure::new(Exit::DataErr, error))?,
+            Some(_) => None,
+        };
+        let chain = named.unwrap_or_else(|| folder.chain());
         fs::read_dir(&chain).map_err(Failure::reading(&chain))?;
-        audit_folder(genesis, &chain, &kept, progress)
-            .map(|report| (report, None))
-            .map_err(|error| Fault::of_audit(chain.display(), &error))
+        match audit_folder(genesis, &chain, &kept, progress) {
+            Ok(report) => ends_where_it_was_served(&chain, &report, remembered.as_ref())
+                .map(|()| (report, None))
+                .map_err(Fault::from),
+            Err(error) => Err(Fault::of_audit(chain.display(), &error)),
+        }
     };
     bar.finish_and_clear();
     outcome
+}
+
+/// A chain that is in order and shorter than what its gateway served was lost, or is an old copy.
+fn ends_where_it_was_served(
+    chain: &Path,
+    report: &Report,
+    remembered: Option<&Remembered>,
+) -> Result<(), Failure> {
+    match remembered.filter(|it| it.height > report.height) {
+        None => Ok(()),
+        Some(it) => Err(Failure::new(
+            Exit::DataErr,
+            format_args!(
+                "{}: in order, and ends at height {}; this gateway has served height {}: rebuild it",
+                chain.display(),
+                report.height,
+                it.height
+            ),
+        )),
+    }
 }
 
 /// The gateway's genesis file, if it is that of the network.

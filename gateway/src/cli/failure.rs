@@ -161,6 +161,7 @@ impl From<LocalClientError> for Failure {
             LocalClientError::Problem(problem) => match problem.status {
                 401 | 403 => Exit::NoPerm,
                 429 | 503 | 504 => Exit::TempFail,
+                502 => Exit::Unavailable,
                 500.. => Exit::Software,
                 _ => Exit::DataErr,
             },

@@ -168,6 +168,10 @@ async fn receive(
     wait: u64,
     json: bool,
 ) -> Result<(), Failure> {
+    if out.symlink_metadata().is_ok() {
+        let text = format_args!("{}: there is a file already; name another", out.display());
+        return Err(Failure::new(Exit::CantCreat, text));
+    }
     let until = Instant::now() + Duration::from_secs(wait);
     let complete = loop {
         if let Some(complete) = complete(operator, id).await? {

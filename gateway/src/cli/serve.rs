@@ -33,7 +33,7 @@ pub(super) async fn run(folder: &Folder) -> Result<(), Failure> {
     let tell = |base: &BaseUrl, tls: Option<&ServerTls>| {
         say(format_args!("serving on {base}"));
         tracing::info!(%base, %network, "serving");
-        tls.map(|tls| tokio::spawn(renew(tls.clone())));
+        tokio::spawn(renew(tls.cloned()));
     };
     let ended = serving.run(tell, &mut stop).await?;
     if ended.cut > 0 {
@@ -45,8 +45,9 @@ pub(super) async fn run(folder: &Folder) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Reads the certificate again at each SIGHUP: it lives for less time than the gateway runs.
-async fn renew(tls: ServerTls) {
+/// Reads the certificate again at each SIGHUP: it lives for less time than the gateway runs. Without one the
+/// signal says nothing, and does not end the gateway either.
+async fn renew(tls: Option<ServerTls>) {
     let mut hang_up = match signal(SignalKind::hangup()) {
         Ok(hang_up) => hang_up,
         Err(error) => {
@@ -54,9 +55,10 @@ async fn renew(tls: ServerTls) {
         }
     };
     while hang_up.recv().await.is_some() {
-        match tls.reload() {
-            Ok(()) => tracing::info!("the certificate was read again"),
-            Err(error) => tracing::error!(%error, "the certificate stays what it was"),
+        match tls.as_ref().map(ServerTls::reload) {
+            Some(Ok(())) => tracing::info!("the certificate was read again"),
+            Some(Err(error)) => tracing::error!(%error, "the certificate stays what it was"),
+            None => tracing::info!("SIGHUP: there is no certificate to be read again"),
         }
     }
 }

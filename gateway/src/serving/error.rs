@@ -46,7 +46,9 @@ pub enum ServeError {
     #[error(transparent)]
     Measure(#[from] BeginError),
     /// The address cannot be listened on.
-    #[error("cannot listen on {address}: {error}; `listen` in proofgate.toml says where")]
+    #[error(
+        "cannot listen on {address}: {error}; `listen` and `metrics` in proofgate.toml say where"
+    )]
     Listen {
         /// The address.
         address: SocketAddr,
