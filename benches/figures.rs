@@ -75,7 +75,15 @@ const RECORDS: &str = "10000,100000,1000000";
 /// Runs a bench; what it printed that is a row of a table. All that it says is passed on to standard error.
 fn rows_of(bench: &str) -> Vec<String> {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
-    let mut child = Command::new(cargo)
+    let mut command = Command::new(cargo);
+    // What cargo tells this bench about its package makes build scripts run again, and with them the builds.
+    for (name, _) in std::env::vars_os() {
+        let ours = name.to_string_lossy();
+        if ours.starts_with("CARGO_PKG_") || ours.starts_with("CARGO_MANIFEST_") {
+            command.env_remove(&name);
+        }
+    }
+    let mut child = command
         .args(["bench", "--bench", bench])
         .env(SIZES, std::env::var(SIZES).unwrap_or_else(|_| RECORDS.to_owned()))
         .stdout(Stdio::piped())
