@@ -3,9 +3,9 @@
 //! | circuit | public inputs, in this order | shows |
 //! | --- | --- | --- |
 //! | `identified/v1` | `C`, `r`, `q`, `t` | the record in `C` is the subject's behind `t`, and the query in `q` holds |
-//! | `pseudonymous/v1` | `root`, `r`, `q`, `p` | some record under `root`, whose citizen signed for `r` and `q` and is `p` here, meets the query |
+//! | `pseudonymous/v1` | `root`, `M`, `q`, `p` | some record under `root`, whose citizen signed `M` and is `p` here, meets the query in `q` |
 //!
-//! `r` is the request, `q` the query commitment. A statement's `check` is the relation in plain Rust;
+//! `r` is the request, `q` the query commitment, `M` the hash of both. A statement's `check` is the relation in plain Rust;
 //! its circuit has one `enforce_*` function a clause. A verifier computes every input from what it
 //! asked and looked up itself, never from what came with the proof.
 

@@ -14,19 +14,8 @@ use crate::{
         Scalar,
         constraints::{PointVar, fixed_base, variable_base},
     },
-    poseidon::{Tag, constraints as poseidon},
+    poseidon::constraints as poseidon,
 };
-
-/// Circuit twin of [`super::consent_message`].
-///
-/// # Errors
-/// If an assignment is missing outside setup.
-pub fn consent_message(
-    request: &FpVar<Fr>,
-    query: &FpVar<Fr>,
-) -> Result<FpVar<Fr>, SynthesisError> {
-    poseidon::tagged(Tag::Consent, &[request.clone(), query.clone()])
-}
 
 /// A signature: `R8` as private wires, and `S` as a hint.
 ///

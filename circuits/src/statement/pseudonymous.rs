@@ -5,12 +5,16 @@
 //! 4. stands in the tree under `root`,
 //! 3. `q` opens to the query, with that schema, the basis consent and the scope as context, and the
 //!    query holds,
-//! 5. the signature over `M = Poseidon(T_consent, r, q)` verifies under the key inside the record,
+//! 5. the signature over `M` verifies under the key inside the record,
 //! 6. `p = Poseidon(T_pseudonym, pseudonym_key, scope)`.
 //!
 //! Clauses are numbered as they are for both statements. The issuer chose the key in the record: here
 //! consent binds everyone but the issuer. The verifier computes `q` with the scope of its own request,
 //! so the scope in 6 is that one.
+//!
+//! `M = Poseidon(T_consent, r, q)` is a public input in place of `r`. Both sides know `r` and `q`, so
+//! hashing them in the circuit would show nothing; [`Statement::to_public_inputs`] does it, and nobody
+//! hands in an `M` of their own. A proof for one `M` is for one `r` and one `q`, unless Poseidon collides.
 
 use std::fmt;
 
@@ -25,7 +29,7 @@ use crate::{
     Fr,
     babyjubjub::constraints::PointVar,
     eddsa::{
-        self, PublicKey, Signature,
+        PublicKey, Signature,
         constraints::{SignatureVar, enforce_signature},
     },
     poseidon::{self, Tag},
@@ -42,8 +46,8 @@ pub const ID: CircuitId = CircuitId::PseudonymousV1;
 
 /// Offset of `root` in the public inputs.
 pub const ROOT: usize = 0;
-/// Offset of `r`.
-pub const REQUEST: usize = 1;
+/// Offset of `M`.
+pub const MESSAGE: usize = 1;
 /// Offset of `q`.
 pub const QUERY: usize = 2;
 /// Offset of `p`.
@@ -63,11 +67,16 @@ pub struct Statement {
 }
 
 impl Statement {
+    /// `M`: what the citizen signs, computed from `r` and `q` and never handed in.
+    pub fn message(&self) -> Fr {
+        consent_message(self.request, self.query)
+    }
+
     /// The public inputs; the one place that fixes their order.
     pub fn to_public_inputs(&self) -> [Fr; PUBLIC_INPUTS] {
         let mut inputs = [Fr::from(0u8); PUBLIC_INPUTS];
         inputs[ROOT] = self.records_root;
-        inputs[REQUEST] = self.request;
+        inputs[MESSAGE] = self.message();
         inputs[QUERY] = self.query;
         inputs[PSEUDONYM] = self.pseudonym;
         inputs
@@ -107,7 +116,7 @@ pub fn check(statement: &Statement, witness: &Witness) -> Result<(), Unsatisfied
     let Witness { schema, opening, scope, query, path, signature } = witness;
     let q = query.commitment(Mode::Pseudonymous, Basis::Consent, *schema, *scope);
     let leaf = Leaf::record(record::commitment(*schema, opening));
-    let message = consent_message(statement.request, statement.query);
+    let message = statement.message();
     let (x, y) = opening.public_key;
     let clauses = [
         (Unsatisfied::Membership, leaf.is_ok_and(|leaf| path.root(leaf) == statement.records_root)),
@@ -159,12 +168,7 @@ impl ConstraintSynthesizer<Fr> for Circuit {
         enforce_membership(&inputs[ROOT], &schema, &opening, witness.map(|it| &it.path))?;
         enforce_query_commitment(&inputs[QUERY], &query, &schema, &scope)?;
         enforce_query_holds(&query, &opening.values)?;
-        enforce_consent(
-            &inputs[REQUEST],
-            &inputs[QUERY],
-            &opening,
-            witness.map(|it| &it.signature),
-        )?;
+        enforce_consent(&inputs[MESSAGE], &opening, witness.map(|it| &it.signature))?;
         enforce_pseudonym(&inputs[PSEUDONYM], &opening.pseudonym_key, &scope)
     }
 }
@@ -182,20 +186,19 @@ fn enforce_membership(
     tree::constraints::enforce_membership(&leaf, path, root)
 }
 
-/// Clause 5: the citizen whose key is in the record signed for this request and this query. Without
-/// it the issuer's operator could answer about anyone. It also binds the proof to `r`.
+/// Clause 5: the citizen whose key is in the record signed `M`, so for this request and this query.
+/// Without it the issuer's operator could answer about anyone. It also binds the proof to `M`, and so
+/// to `r`: no other clause mentions either.
 #[tracing::instrument(target = "gr1cs", skip_all)]
 fn enforce_consent(
-    request: &FpVar<Fr>,
-    query: &FpVar<Fr>,
+    message: &FpVar<Fr>,
     opening: &OpeningVar,
     signature: Option<&Signature>,
 ) -> Result<(), SynthesisError> {
-    let message = eddsa::constraints::consent_message(request, query)?;
     let (x, y) = opening.public_key.clone();
     let missing = SynthesisError::AssignmentMissing;
     let signature = SignatureVar::new_witness(message.cs(), || signature.copied().ok_or(missing))?;
-    enforce_signature(&PointVar { x, y }, &message, &signature)
+    enforce_signature(&PointVar { x, y }, message, &signature)
 }
 
 /// Clause 6: `p` is the record's pseudonym in the scope. Without it one citizen could be many.

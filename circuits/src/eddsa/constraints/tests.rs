@@ -1,6 +1,6 @@
 use ark_ec::{AffineRepr, CurveGroup};
 use ark_ff::{One, UniformRand, Zero};
-use ark_r1cs_std::{GR1CSVar, alloc::AllocVar};
+use ark_r1cs_std::alloc::AllocVar;
 use ark_relations::gr1cs::{ConstraintSystem, ConstraintSystemRef, SynthesisMode};
 use ark_std::{rand::RngCore, test_rng};
 
@@ -149,15 +149,6 @@ fn the_identity_is_no_key_though_the_equation_holds() {
     let (public_key, signature) = sign_with_torsion(Scalar::zero(), Point::zero(), message);
     assert!(public_key.is_zero());
     assert_eq!(broken(public_key, message, signature).as_deref(), Some("enforce_not_identity"));
-}
-
-#[test]
-fn the_consent_message_agrees_with_the_native_one() {
-    let cs = ConstraintSystem::new_ref();
-    let [request, query] = [11, 12].map(Fr::from);
-    let message = consent_message(&wire(&cs, request), &wire(&cs, query)).unwrap();
-    assert_eq!(message.value().unwrap(), crate::eddsa::consent_message(request, query));
-    assert!(cs.is_satisfied().unwrap());
 }
 
 #[test]

@@ -225,10 +225,30 @@ fn public_inputs_stand_at_their_offsets() {
     let (statement, _) = valid();
     let inputs = statement.to_public_inputs();
     assert_eq!(
-        [inputs[ROOT], inputs[REQUEST], inputs[QUERY], inputs[PSEUDONYM]],
-        [statement.records_root, statement.request, statement.query, statement.pseudonym]
+        [inputs[ROOT], inputs[MESSAGE], inputs[QUERY], inputs[PSEUDONYM]],
+        [
+            statement.records_root,
+            consent_message(statement.request, statement.query),
+            statement.query,
+            statement.pseudonym
+        ]
     );
-    assert_eq!([ROOT, REQUEST, QUERY, PSEUDONYM], [0, 1, 2, 3]);
+    assert_eq!([ROOT, MESSAGE, QUERY, PSEUDONYM], [0, 1, 2, 3]);
+}
+
+#[test]
+fn the_message_input_is_of_the_request_and_the_query() {
+    let (statement, _) = valid();
+    let message = |change: fn(&mut Statement)| {
+        let mut changed = statement;
+        change(&mut changed);
+        changed.to_public_inputs()[MESSAGE]
+    };
+    let honest = message(|_| ());
+    assert_ne!(message(|it| it.request += Fr::from(1)), honest);
+    assert_ne!(message(|it| it.query += Fr::from(1)), honest);
+    assert_ne!(message(|it| std::mem::swap(&mut it.request, &mut it.query)), honest);
+    assert_eq!(message(|it| it.pseudonym += Fr::from(1)), honest);
 }
 
 #[test]
