@@ -1,7 +1,7 @@
 //! Poseidon with circomlib's BN254 parameters, so that JavaScript, circom and Solidity tools can
 //! recompute every hash.
 //!
-//! Arity 4 belongs to tree nodes and to nothing else, arity 5 to EdDSA's challenge; every other use
+//! Arity 8 belongs to tree nodes and to nothing else, arity 5 to EdDSA's challenge; every other use
 //! begins with a [`Tag`]. Only [`tagged`], [`node`] and [`challenge`] are public, so no other use
 //! can arise by accident.
 //!
@@ -16,7 +16,7 @@ use permutation::Permutation;
 pub use tag::Tag;
 
 /// Children of a tree node.
-pub const NODE_ARITY: usize = 4;
+pub const NODE_ARITY: usize = 8;
 /// Inputs of EdDSA's challenge hash.
 pub const CHALLENGE_ARITY: usize = 5;
 /// The most inputs circomlib's parameters are used with here.
@@ -34,7 +34,7 @@ pub fn tagged(tag: Tag, inputs: &[Fr]) -> Fr {
     permute(&all)
 }
 
-/// `Poseidon(c0, c1, c2, c3)`: a node of the record tree from its children.
+/// `Poseidon(c0, …, c7)`: a node of the record tree from its children.
 pub fn node(children: [Fr; NODE_ARITY]) -> Fr {
     permute(&children)
 }
@@ -92,8 +92,9 @@ mod tests {
             permute(&[a]),
             permute(&[a, zero]),
             permute(&[a, zero, zero]),
-            node([a, zero, zero, zero]),
+            permute(&[a, zero, zero, zero]),
             challenge([a, zero, zero, zero, zero]),
+            node([a, zero, zero, zero, zero, zero, zero, zero]),
             tagged(Tag::Digest, &[a, zero]),
             tagged(Tag::Subject, &[a, zero]),
         ];

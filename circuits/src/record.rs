@@ -120,7 +120,7 @@ mod tests {
             poseidon::tagged(Tag::Record, &inputs),
             poseidon::tagged(Tag::RecordInner, &inputs),
             poseidon::tagged(Tag::QueryInner, &inputs),
-            poseidon::node([Fr::from(3); 4]),
+            poseidon::node([Fr::from(3); poseidon::NODE_ARITY]),
         ];
         for (i, left) in hashes.iter().enumerate() {
             assert!(hashes[i + 1..].iter().all(|right| left != right));

@@ -1,6 +1,7 @@
-//! The record tree: Poseidon, arity 4, 16 levels, so room for 2³² records.
+//! The record tree: Poseidon, arity 8, 11 levels, for up to 2³² records.
 //!
-//! Level 0 holds the leaves, level 16 the root. Nodes live in a [`NodeStore`]; only nodes that were
+//! Level 0 holds the leaves, level 11 the root. The leaves have 2³³ places and their indices 32 bits, so
+//! the later half of the root's children stays empty. Nodes live in a [`NodeStore`]; only nodes that were
 //! written exist, every other one is the root of an empty subtree. Updates are returned as the nodes
 //! to write, so that a caller can commit them together with its own records.
 
@@ -19,11 +20,11 @@ use crate::{
 pub use path::{PATH_BYTES, Path, PathError};
 
 /// Levels of nodes above the leaves.
-pub const LEVELS: usize = 16;
+pub const LEVELS: usize = 11;
 /// The root's level.
-const ROOT_LEVEL: u8 = 16;
+const ROOT_LEVEL: u8 = 11;
 /// Bits of a leaf index that one level consumes.
-const LEVEL_BITS: u32 = 2;
+const LEVEL_BITS: u32 = 3;
 
 /// A record commitment is zero, which means "empty" in the tree.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
@@ -83,7 +84,7 @@ impl Position {
         self.level
     }
 
-    /// Below 4^(16 − level).
+    /// Below 8^(11 − level).
     pub const fn index(self) -> u32 {
         self.index
     }
@@ -125,7 +126,7 @@ pub struct Update {
     pub root: Fr,
 }
 
-/// The roots of empty subtrees, by level: `e0 = 0`, `e(l+1) = Poseidon(el, el, el, el)`.
+/// The roots of empty subtrees, by level: `e0 = 0`, `e(l+1) = Poseidon(el, …, el)`.
 fn empty_nodes() -> &'static [Fr; LEVELS + 1] {
     static EMPTY: OnceLock<[Fr; LEVELS + 1]> = OnceLock::new();
     EMPTY.get_or_init(|| {
@@ -149,7 +150,7 @@ pub fn root<S: NodeStore>(store: &S) -> Result<Fr, S::Error> {
     read(store, Position::ROOT)
 }
 
-/// Puts `leaf` at `index`: 17 writes, the leaf and the 16 nodes above it.
+/// Puts `leaf` at `index`: 12 writes, the leaf and the 11 nodes above it.
 ///
 /// # Errors
 /// If the store fails.
@@ -241,7 +242,7 @@ pub fn path<S: NodeStore>(store: &S, index: u32) -> Result<Path, S::Error> {
 
 /// The indices of the children, one level below, of the node at `index`.
 fn child_indices(index: u32) -> [u32; NODE_ARITY] {
-    [0, 1, 2, 3].map(|slot| index << LEVEL_BITS | slot)
+    [0, 1, 2, 3, 4, 5, 6, 7].map(|slot| index << LEVEL_BITS | slot)
 }
 
 /// Which child of its parent the node at `index` is.

@@ -424,7 +424,7 @@ impl<'s> Records<'s> {
 }
 
 /// The root's level.
-#[expect(clippy::cast_possible_truncation, reason = "a tree has 16 levels")]
+#[expect(clippy::cast_possible_truncation, reason = "a tree has 11 levels")]
 const TOP: u8 = LEVELS as u8;
 
 /// The subject identifier in a record's first field.

@@ -43,7 +43,7 @@ pub use error::StoreError;
 use versions::KEY_BYTES;
 
 /// The layout on disk that this software reads and writes.
-const FORMAT_VERSION: u32 = 2;
+const FORMAT_VERSION: u32 = 3;
 /// Key of the format version, the only key of its form.
 const FORMAT_KEY: &[u8] = b"format";
 /// First byte of a tree tile's key; tables have the bytes from 0 up.

@@ -73,9 +73,10 @@ impl Tag {
     }
 }
 
-// Arities 4 and 5 are untagged; a tagged hash of that width could equal a node or a challenge.
+// Arities 5 and 8 are untagged; a tagged hash of that width could equal a node or a challenge.
 const _: () = {
     let mut i = 0;
+    assert!(NODE_ARITY != CHALLENGE_ARITY);
     while i < Tag::ALL.len() {
         let arity = Tag::ALL[i].arity();
         assert!(arity != NODE_ARITY && arity != CHALLENGE_ARITY);

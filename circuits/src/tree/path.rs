@@ -9,7 +9,7 @@ use crate::{
     poseidon::{self, NODE_ARITY},
 };
 
-/// Length of an encoded path: the index and 16 × 3 siblings.
+/// Length of an encoded path: the index and 11 × 7 siblings.
 pub const PATH_BYTES: usize = INDEX_BYTES + LEVELS * (NODE_ARITY - 1) * FR_BYTES;
 const INDEX_BYTES: usize = 4;
 
@@ -28,7 +28,7 @@ pub enum PathError {
     NotCanonical {
         /// Level of the sibling, from 0.
         level: usize,
-        /// Which of the three, from 0.
+        /// Which of the seven, from 0.
         sibling: usize,
     },
 }
@@ -45,10 +45,17 @@ pub struct Path {
 impl Path {
     /// The root of the tree in which `leaf` stands at the end of this path.
     ///
-    /// A path has exactly 16 levels, so no inner node passes for a leaf.
+    /// A path has exactly 11 levels, so no inner node passes for a leaf.
     /// Circuit twin: [`super::constraints::enforce_membership`].
     pub fn root(&self, leaf: Leaf) -> Fr {
         (0..LEVELS).fold(leaf.element(), |node, level| poseidon::node(self.children(level, node)))
+    }
+
+    /// How many bits of the index say which child of its parent the node at `level` is: three, and on
+    /// the last level the two that are left of 32.
+    pub(super) const fn slot_bits(level: usize) -> usize {
+        let left = u32::BITS as usize - LEVEL_BITS as usize * level;
+        if left < LEVEL_BITS as usize { left } else { LEVEL_BITS as usize }
     }
 
     /// Which child of its parent the path's node at `level` is.
@@ -56,7 +63,7 @@ impl Path {
         child_slot(self.index >> (LEVEL_BITS as usize * level))
     }
 
-    /// The four children at `level`: the siblings, and `node` at the path's own position.
+    /// The eight children at `level`: the siblings, and `node` at the path's own position.
     pub(super) fn children(&self, level: usize, node: Fr) -> [Fr; NODE_ARITY] {
         let slot = self.slot(level);
         let mut children = [node; NODE_ARITY];

@@ -5,9 +5,9 @@ use ark_ff::Field;
 use ark_std::{UniformRand, test_rng};
 use proptest::prelude::*;
 
-/// The root of `4^levels` leaves, hashed the plain way; absent leaves are 0.
+/// The root of `8^levels` leaves, hashed the plain way; absent leaves are 0.
 fn dense_root(leaves: &BTreeMap<u32, Leaf>, levels: u32) -> Fr {
-    let mut nodes: Vec<Fr> = (0..4u32.pow(levels))
+    let mut nodes: Vec<Fr> = (0..8u32.pow(levels))
         .map(|index| leaves.get(&index).copied().unwrap_or(Leaf::EMPTY).element())
         .collect();
     while nodes.len() > 1 {
@@ -18,12 +18,13 @@ fn dense_root(leaves: &BTreeMap<u32, Leaf>, levels: u32) -> Fr {
 
 /// `node` as the first child of ever larger, otherwise empty trees.
 fn raise(mut node: Fr, from: u32) -> Fr {
-    for level in from..16 {
+    for level in from..11 {
         let mut empty = Fr::ZERO;
         for _ in 0..level {
-            empty = poseidon::node([empty; 4]);
+            empty = poseidon::node([empty; 8]);
         }
-        node = poseidon::node([node, empty, empty, empty]);
+        let [a, b, c, d, e, f, g] = [empty; 7];
+        node = poseidon::node([node, a, b, c, d, e, f, g]);
     }
     node
 }
@@ -54,7 +55,7 @@ fn one_changed_record_writes_its_path_and_no_more() {
     for index in [0, 17, 4_000_000_000, u32::MAX] {
         let change = update(&store, index, record(9)).unwrap();
         let positions: Vec<_> = change.writes.iter().map(|(position, _)| *position).collect();
-        let expected: Vec<_> = (0..=16u8)
+        let expected: Vec<_> = (0..=11u8)
             .map(|level| Position { level, index: expected_index(index, level) })
             .collect();
         assert_eq!(positions, expected);
@@ -64,7 +65,7 @@ fn one_changed_record_writes_its_path_and_no_more() {
 }
 
 fn expected_index(index: u32, level: u8) -> u32 {
-    u32::try_from(u64::from(index) / 4u64.pow(u32::from(level))).unwrap()
+    u32::try_from(u64::from(index) / 8u64.pow(u32::from(level))).unwrap()
 }
 
 #[test]
@@ -81,31 +82,31 @@ fn subtrees_hashed_apart_make_the_same_tree() {
     for subtree in [0, 3, 78] {
         let leaves = changed.range(subtree * 64..(subtree + 1) * 64);
         let leaves = leaves.map(|(index, leaf)| (Position::leaf(*index), leaf.element()));
-        let mut writes = climb(&store, leaves.collect(), 3).unwrap();
+        let mut writes = climb(&store, leaves.collect(), 2).unwrap();
         tops.push(*writes.last().unwrap());
-        assert_eq!(tops.last().unwrap().0, Position::new(3, subtree).unwrap());
+        assert_eq!(tops.last().unwrap().0, Position::new(2, subtree).unwrap());
         writes.pop();
         apart.extend(writes);
     }
-    apart.extend(climb(&store, tops, 16).unwrap());
+    apart.extend(climb(&store, tops, 11).unwrap());
     apart.sort_by_key(|(position, _)| *position);
     assert_eq!(apart, whole.writes, "each node once, and the same");
-    assert_eq!(climb(&store, Vec::new(), 16), Ok(Vec::new()));
+    assert_eq!(climb(&store, Vec::new(), 11), Ok(Vec::new()));
 }
 
 #[test]
 #[should_panic(expected = "nodes of one level")]
 fn a_climb_begins_on_one_level() {
     let mixed = vec![(Position::leaf(0), Fr::ONE), (Position::new(1, 1).unwrap(), Fr::ONE)];
-    climb(&Memory::new(), mixed, 16).unwrap();
+    climb(&Memory::new(), mixed, 11).unwrap();
 }
 
 #[test]
 fn a_position_is_one_of_the_tree() {
-    assert_eq!(Position::new(16, 0), Some(Position::ROOT));
+    assert_eq!(Position::new(11, 0), Some(Position::ROOT));
     assert_eq!(Position::new(0, u32::MAX), Some(Position::leaf(u32::MAX)));
-    assert_eq!(Position::new(15, 3).map(Position::index), Some(3));
-    for (level, index) in [(16, 1), (17, 0), (15, 4), (1, 1 << 30)] {
+    assert_eq!(Position::new(10, 7).map(Position::index), Some(7));
+    for (level, index) in [(11, 1), (12, 0), (10, 8), (1, 1 << 30)] {
         assert_eq!(Position::new(level, index), None);
     }
 }
@@ -114,8 +115,8 @@ fn a_position_is_one_of_the_tree() {
 fn a_batch_hashes_each_touched_node_once() {
     let leaves: BTreeMap<_, _> = (0..2000).map(|i| (i, record(u64::from(i) + 1))).collect();
     let batch = update_many(&BTreeMap::new(), &leaves).unwrap();
-    // 2000 leaves, 500 + 125 + 32 + 8 + 2 nodes, then one on each of the 11 levels above.
-    assert_eq!(batch.writes.len(), 2000 + 500 + 125 + 32 + 8 + 2 + 11);
+    // 2000 leaves, 250 + 32 + 4 nodes, then one on each of the 8 levels above.
+    assert_eq!(batch.writes.len(), 2000 + 250 + 32 + 4 + 8);
     let mut positions: Vec<_> = batch.writes.iter().map(|(position, _)| *position).collect();
     assert!(positions.is_sorted());
     positions.dedup();
@@ -142,7 +143,7 @@ fn removing_the_last_record_gives_the_empty_tree() {
 #[test]
 fn an_inner_node_does_not_pass_for_a_leaf() {
     let mut store = BTreeMap::new();
-    let leaves = (0..16).map(|i| (i, record(u64::from(i) + 1))).collect();
+    let leaves = (0..64).map(|i| (i, record(u64::from(i) + 1))).collect();
     let root = apply(&mut store, |store| update_many(store, &leaves));
     let mut shifted = path(&store, 0).unwrap();
     assert_eq!(shifted.root(record(1)), root);
@@ -190,7 +191,7 @@ fn position_bytes_sort_as_positions() {
     assert!(positions.is_sorted());
     assert!(positions.map(Position::to_bytes).is_sorted());
     assert_eq!(Position::leaf(0x0102_0304).to_bytes(), [0, 1, 2, 3, 4]);
-    assert_eq!((Position::ROOT.level(), Position::ROOT.index()), (16, 0));
+    assert_eq!((Position::ROOT.level(), Position::ROOT.index()), (11, 0));
 }
 
 #[test]
@@ -210,8 +211,8 @@ fn path_bytes_are_strict() {
     long.push(0);
     assert_eq!(Path::from_bytes(&long), Err(PathError::Length { got: PATH_BYTES + 1 }));
     let mut high = bytes;
-    let (level, sibling) = (15, 1);
-    high[4 + (level * 3 + sibling) * 32] = 0xff;
+    let (level, sibling) = (10, 5);
+    high[4 + (level * 7 + sibling) * 32] = 0xff;
     assert_eq!(Path::from_bytes(&high), Err(PathError::NotCanonical { level, sibling }));
 }
 
@@ -221,10 +222,10 @@ proptest! {
     #[test]
     fn agrees_with_a_dense_tree(
         batches in prop::collection::vec(
-            prop::collection::btree_map(0u32..256, 0u64..1000, 0..12),
+            prop::collection::btree_map(0u32..512, 0u64..1000, 0..12),
             1..5,
         ),
-        probe in 0u32..256,
+        probe in 0u32..512,
     ) {
         let mut store = BTreeMap::new();
         let mut model = BTreeMap::new();
@@ -243,7 +244,7 @@ proptest! {
             prop_assert_eq!(&store, &one_by_one);
         }
         let root = root(&store).unwrap();
-        prop_assert_eq!(root, raise(dense_root(&model, 4), 4));
+        prop_assert_eq!(root, raise(dense_root(&model, 3), 3));
         let leaf = model.get(&probe).copied().unwrap_or(Leaf::EMPTY);
         let path = path(&store, probe).unwrap();
         prop_assert_eq!(path.root(leaf), root);

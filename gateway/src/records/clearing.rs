@@ -3,8 +3,6 @@
 //! In batches, each of which can be lost or repeated: what is to be removed is known from the mark, the
 //! journal and the indices above the mark's base, and those go last.
 
-use circuits::tree::LEVELS;
-
 use super::places::Places;
 use super::{Dataset, Mark, RecordRow, Records, RecordsError, State};
 use crate::store::tile::{BANDS, TileAt};
@@ -187,6 +185,5 @@ struct Journal {
 
 /// Bits of a leaf's index below its tile of a band.
 fn tile_bits(band: u8) -> u32 {
-    let levels = u32::try_from(LEVELS).expect("a tree has 16 levels");
-    (6 * (u32::from(band) + 1)).min(2 * levels)
+    (6 * (u32::from(band) + 1)).min(u32::BITS)
 }

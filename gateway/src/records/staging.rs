@@ -29,9 +29,9 @@ use crate::store::{Batch, StoreError, Table};
 use crate::subject::Subject;
 
 /// Levels of the subtrees that are hashed apart from each other.
-const SUBTREE_LEVELS: u8 = 6;
+const SUBTREE_LEVELS: u8 = 4;
 /// Bits of an index below such a subtree.
-const SUBTREE_BITS: u32 = 2 * SUBTREE_LEVELS as u32;
+const SUBTREE_BITS: u32 = 3 * SUBTREE_LEVELS as u32;
 
 /// An import under way. Dropped before it is applied, it leaves nothing.
 #[derive(Debug)]

@@ -135,7 +135,7 @@ fn a_tree_of_tiles_is_the_tree() {
     // In place: the versions that count are changed, and no others are made.
     let keys = store.tree.len();
     let nodes = store.nodes(tree_name(), 2);
-    let writes = tree::climb(&nodes, vec![(Position::leaf(5_000), Fr::from(1))], 16).unwrap();
+    let writes = tree::climb(&nodes, vec![(Position::leaf(5_000), Fr::from(1))], 11).unwrap();
     let mut batch = Batch::default();
     nodes.put_in_place(&writes, &mut batch).unwrap();
     store.commit(batch).unwrap();
@@ -353,7 +353,7 @@ fn a_node_that_is_no_field_element_is_refused() {
     let store = open(&folder);
     let at = TileAt::above_leaf(0, 5);
     let key = Place::tile(&tree_name(), at).version(0);
-    store.tree.insert(key, vec![0xfe; 84 * 32]).unwrap();
+    store.tree.insert(key, vec![0xfe; 72 * 32]).unwrap();
     let node = store.nodes(tree_name(), 0).node(Position::ROOT);
     assert!(matches!(node, Err(StoreError::Node)));
     store.tree.insert(key, vec![0; 32]).unwrap();

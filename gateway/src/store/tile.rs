@@ -1,10 +1,10 @@
-//! Tiles: three levels of a record tree in one value, so that a path is read in six reads.
+//! Tiles: two levels of a record tree in one value, so that a path is read in six reads.
 //!
 //! ```text
-//! tile = 64 nodes of level 3b ‖ 16 of level 3b + 1 ‖ 4 of level 3b + 2        b = band, 0 to 5
+//! tile = 64 nodes of level 2b ‖ 8 of level 2b + 1        b = band, 0 to 5
 //! node = 32 bytes big-endian, or 32 × 0xff if it was never written
 //! ```
-//! The tile of band 5 holds the levels 15 and 16, with the root in the middle part.
+//! The tile of band 5 holds the levels 10 and 11, with the root in the later part.
 
 use circuits::Fr;
 use circuits::tree::Position;
@@ -12,15 +12,15 @@ use circuits::tree::Position;
 use super::StoreError;
 
 /// Levels of a tile.
-const HEIGHT: u8 = 3;
+const HEIGHT: u8 = 2;
 /// Bits of an index that one level consumes.
-const LEVEL_BITS: u32 = 2;
+const LEVEL_BITS: u32 = 3;
 /// Length of a node.
 const NODE_BYTES: usize = 32;
 /// Nodes of a tile.
-const NODES: usize = 64 + 16 + 4;
-/// Where the nodes of the tile's lowest, middle and highest level begin.
-const OFFSETS: [usize; HEIGHT as usize] = [0, 64, 64 + 16];
+const NODES: usize = 64 + 8;
+/// Where the nodes of the tile's lower and upper level begin.
+const OFFSETS: [usize; HEIGHT as usize] = [0, 64];
 /// No field element: the modulus is smaller.
 const ABSENT: [u8; NODE_BYTES] = [0xff; NODE_BYTES];
 
@@ -51,7 +51,7 @@ impl TileAt {
     }
 }
 
-/// Up to 84 nodes.
+/// Up to 72 nodes.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Tile(Box<[[u8; NODE_BYTES]]>);
 
@@ -108,7 +108,7 @@ mod tests {
     #[test]
     fn every_node_of_a_tile_has_a_slot_of_its_own() {
         let mut slots = BTreeSet::new();
-        for (level, count) in [(3, 64), (4, 16), (5, 4)] {
+        for (level, count) in [(2, 64), (3, 8)] {
             for node in 0..count {
                 let position = Position::new(level, 7 * count + node).unwrap();
                 let (at, slot) = TileAt::of(position);
@@ -123,8 +123,8 @@ mod tests {
     #[test]
     fn a_leafs_tiles_are_those_of_its_path() {
         for index in [0, 63, 64, 4_000_000_000, u32::MAX] {
-            for level in 0..=16 {
-                let up = index.checked_shr(2 * u32::from(level)).unwrap_or(0);
+            for level in 0..=11 {
+                let up = index.checked_shr(3 * u32::from(level)).unwrap_or(0);
                 let at = Tile::at(Position::new(level, up).unwrap());
                 assert_eq!(at, TileAt::above_leaf(index, at.band), "{index}, {level}");
                 assert!(at.band < BANDS);
@@ -135,7 +135,7 @@ mod tests {
     #[test]
     fn a_tile_is_read_as_it_was_written() {
         let mut tile = Tile::default();
-        let (low, root) = (Position::new(15, 3).unwrap(), Position::ROOT);
+        let (low, root) = (Position::new(10, 3).unwrap(), Position::ROOT);
         tile.set(low, Fr::from(0));
         tile.set(root, Fr::from(7));
         let read = Tile::from_bytes(tile.as_bytes()).unwrap();
@@ -146,13 +146,13 @@ mod tests {
             "an empty leaf is not an absent one"
         );
         assert_eq!(read.node(root).unwrap(), Some(Fr::from(7)));
-        assert_eq!(read.node(Position::new(15, 2).unwrap()).unwrap(), None);
+        assert_eq!(read.node(Position::new(10, 2).unwrap()).unwrap(), None);
         for length in [0, 31, NODES * NODE_BYTES - 1, NODES * NODE_BYTES + 32] {
             assert!(matches!(Tile::from_bytes(&vec![0; length]), Err(StoreError::Node)));
         }
         let mut bytes = tile.as_bytes().to_vec();
         bytes[..32].copy_from_slice(&[0xfe; 32]);
         let other = Tile::from_bytes(&bytes).unwrap();
-        assert!(matches!(other.node(Position::new(15, 0).unwrap()), Err(StoreError::Node)));
+        assert!(matches!(other.node(Position::new(10, 0).unwrap()), Err(StoreError::Node)));
     }
 }

@@ -26,12 +26,12 @@ fn synthesize(leaf: Fr, path: &Path, root: Fr) -> ConstraintSystemRef<Fr> {
 
 #[test]
 fn accepts_members_at_every_kind_of_position() {
-    for index in [0, 1, 2, 3, 29, 0b1110_0100, u32::MAX] {
+    for index in [0, 1, 2, 3, 4, 5, 6, 7, 29, 0o76_543_210, 1 << 30, 1 << 31, u32::MAX] {
         let (leaf, path, root) = member(index);
         assert_eq!(path.root(Leaf::record(leaf).unwrap()), root);
         let cs = synthesize(leaf, &path, root);
         assert!(cs.is_satisfied().unwrap(), "index {index}");
-        assert_eq!(cs.num_constraints(), 16 * 302 + 1);
+        assert_eq!(cs.num_constraints(), 10 * 412 + 407 + 1);
     }
 }
 
@@ -45,7 +45,7 @@ fn rejects_another_leaf_root_sibling_or_index() {
         changed.siblings[level][1] += Fr::ONE;
         assert!(!synthesize(leaf, &changed, root).is_satisfied().unwrap());
         let mut changed = path.clone();
-        changed.index ^= 1 << (2 * level);
+        changed.index ^= 1 << (3 * level);
         assert!(!synthesize(leaf, &changed, root).is_satisfied().unwrap());
     }
 }
@@ -67,10 +67,10 @@ fn blank_and_assigned_shapes_are_equal() {
     assert_eq!(blank.to_matrices().unwrap(), assigned.to_matrices().unwrap());
 }
 
-/// Wires of the first level: after the leaf come two bits, four children, and two products.
+/// Wires of the first level: after the leaf come three bits, eight children, and six products.
 const LOW: usize = 1;
-const CHILDREN: usize = 3;
-const PRODUCTS: usize = 7;
+const CHILDREN: usize = 4;
+const PRODUCTS: usize = 12;
 
 #[test]
 fn only_the_boolean_constraint_stops_a_fractional_position() {
@@ -82,13 +82,17 @@ fn only_the_boolean_constraint_stops_a_fractional_position() {
         // Between two real children x0 and x1, "position" (s − x0)/(x1 − x0) selects any s.
         let mut cs = cs.borrow_mut().unwrap();
         let wires = &mut cs.assignments.witness_assignment;
-        assert_eq!(wires[CHILDREN..CHILDREN + 4], children);
+        assert_eq!(wires[CHILDREN..CHILDREN + 8], children);
         let low = (stranger - children[0]) / (children[1] - children[0]);
         wires[0] = stranger;
         wires[LOW] = low;
         wires[LOW + 1] = Fr::ZERO;
-        wires[PRODUCTS] = stranger - children[0];
-        wires[PRODUCTS + 1] = low * (children[3] - children[2]);
+        wires[LOW + 2] = Fr::ZERO;
+        for pair in 0..4 {
+            wires[PRODUCTS + pair] = low * (children[2 * pair + 1] - children[2 * pair]);
+        }
+        wires[PRODUCTS + 4] = Fr::ZERO;
+        wires[PRODUCTS + 5] = Fr::ZERO;
     }
     assert_eq!(unsatisfied(&cs), [0]);
 }
@@ -98,8 +102,8 @@ fn a_child_cannot_be_left_out() {
     let (leaf, path, root) = member(29);
     let cs = synthesize(leaf, &path, root);
     cs.borrow_mut().unwrap().assignments.witness_assignment[0] += Fr::ONE;
-    // Two bits, two products: constraint 4 is `children[position] = node`.
-    assert_eq!(unsatisfied(&cs), [4]);
+    // Three bits, six products: constraint 9 is `children[position] = node`.
+    assert_eq!(unsatisfied(&cs), [9]);
 }
 
 /// The rows that do not hold for the assignment as it stands.

@@ -326,16 +326,16 @@ fn subtrees_hashed_on_all_cores_make_the_tree_of_the_plain_way() {
     let rows: Vec<Row> = (1..=4_200).map(row).collect();
     let first = open.import(&rows);
     assert_eq!(first.added, 4_200);
-    // Leaves; nodes of the levels 1 to 7, then one a level up to the root.
-    let nodes = 4_200 + 1_050 + 263 + 66 + 17 + 5 + 2 + 1 + 9;
+    // Leaves; nodes of the levels 1 to 5, then one a level up to the root.
+    let nodes = 4_200 + 525 + 66 + 9 + 2 + 1 + 6;
     assert_eq!(first.nodes_written, nodes, "each node once");
     let mut changed = [rows[0].clone(), rows[100].clone(), rows[4_199].clone()];
     for row in &mut changed {
         row.values[3] = Value::Integer(1_234);
     }
     let second = open.import(&changed);
-    // Two paths meet at level 4, and the third at level 7.
-    assert_eq!((second.updated, second.nodes_written), (3, 4 + 4 + 3 + 7 + 10));
+    // Two paths meet at level 3, and the third at level 5.
+    assert_eq!((second.updated, second.nodes_written), (3, 3 + 3 + 2 + 5 + 7));
     let dataset = open.dataset();
     let nodes = open.store.nodes(dataset.series(), dataset.state.generation);
     let leaf = |index| tree::NodeStore::node(&nodes, Position::leaf(index)).unwrap().unwrap();
