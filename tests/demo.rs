@@ -114,8 +114,8 @@ fn the_demo_plays_the_main_job_and_its_chain_audits() {
         assert_eq!(entries[kind], count, "{kind}");
     }
     assert_eq!(facts["circuits"]["identified/v1"]["public_inputs"], 4);
-    assert!(facts["circuits"]["identified/v1"]["constraints"].as_u64().unwrap() <= 5_000);
-    assert!(facts["circuits"]["pseudonymous/v1"]["constraints"].as_u64().unwrap() <= 13_000);
+    assert!(facts["circuits"]["identified/v1"]["constraints"].as_u64().unwrap() <= 4_091);
+    assert!(facts["circuits"]["pseudonymous/v1"]["constraints"].as_u64().unwrap() <= 11_000);
 
     for time in ["import", "prove identified/v1", "verify identified/v1", "seal", "append"] {
         assert!(facts["times_ms"][time].as_f64().unwrap() > 0.0, "{time}");

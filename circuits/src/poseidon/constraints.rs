@@ -4,6 +4,8 @@
 //! basis by its S-box outputs; a partial round adds one. So only the S-boxes cost constraints, three
 //! each, and nothing is built at all in an assignment-only pass.
 
+pub(crate) mod raised;
+
 use std::sync::OnceLock;
 
 use ark_ff::{Field, One, Zero};
@@ -14,7 +16,7 @@ use ark_r1cs_std::{
 use ark_relations::gr1cs::{ConstraintSystemRef, LinearCombination, SynthesisError, Variable};
 use light_poseidon::{PoseidonParameters, parameters::bn254_x5::get_poseidon_parameters};
 
-use super::{CHALLENGE_ARITY, MAX_ARITY, NODE_ARITY, Tag};
+use super::{CHALLENGE_ARITY, MAX_ARITY, Tag};
 use crate::Fr;
 
 /// Circuit twin of [`super::tagged`].
@@ -30,14 +32,6 @@ pub fn tagged(tag: Tag, inputs: &[FpVar<Fr>]) -> Result<FpVar<Fr>, SynthesisErro
     all.extend_from_slice(inputs);
     assert_eq!(all.len(), tag.arity(), "inputs of {tag:?}");
     permute(&all)
-}
-
-/// Circuit twin of [`super::node`].
-///
-/// # Errors
-/// If an assignment is missing outside setup.
-pub fn node(children: &[FpVar<Fr>; NODE_ARITY]) -> Result<FpVar<Fr>, SynthesisError> {
-    permute(children)
 }
 
 /// Circuit twin of [`super::challenge`].
@@ -65,12 +59,20 @@ fn permute(inputs: &[FpVar<Fr>]) -> Result<FpVar<Fr>, SynthesisError> {
         let values: Vec<Fr> = inputs.iter().map(GR1CSVar::value).collect::<Result<_, _>>()?;
         return Ok(FpVar::Constant(super::permute(&values)));
     }
-    let parameters = parameters(inputs.len() + 1);
-    let mut state = State::new(cs, inputs);
+    let mut lanes = vec![FpVar::Constant(Fr::zero())];
+    lanes.extend_from_slice(inputs);
+    run(State::new(cs, &lanes), parameters(lanes.len()), 0)
+}
+
+/// The first lane after the rounds from `first`, which is 0 for all.
+fn run(
+    mut state: State,
+    parameters: &PoseidonParameters<Fr>,
+    first: usize,
+) -> Result<FpVar<Fr>, SynthesisError> {
     let half = parameters.full_rounds / 2;
-    let rounds = parameters.full_rounds + parameters.partial_rounds;
-    for (round, constants) in parameters.ark.chunks_exact(parameters.width).enumerate() {
-        debug_assert!(round < rounds);
+    let rounds = parameters.ark.chunks_exact(parameters.width).enumerate();
+    for (round, constants) in rounds.skip(first) {
         state.add_constants(constants);
         if round < half || round >= half + parameters.partial_rounds {
             state.full_round()?;
@@ -101,12 +103,11 @@ struct State {
 }
 
 impl State {
-    /// `[0, inputs…]`
-    fn new(cs: ConstraintSystemRef<Fr>, inputs: &[FpVar<Fr>]) -> Self {
+    fn new(cs: ConstraintSystemRef<Fr>, lanes: &[FpVar<Fr>]) -> Self {
         let symbolic = cs.should_construct_matrices();
-        let basis: Vec<Variable> = inputs
+        let basis: Vec<Variable> = lanes
             .iter()
-            .filter_map(|input| match input {
+            .filter_map(|lane| match lane {
                 FpVar::Constant(_) => None,
                 FpVar::Var(allocated) => Some(allocated.variable),
             })
@@ -119,23 +120,25 @@ impl State {
             is_constant: true,
         };
         let mut next = 0;
-        let mut lanes = vec![constant(Fr::zero())];
-        lanes.extend(inputs.iter().map(|input| match input {
-            FpVar::Constant(value) => constant(*value),
-            FpVar::Var(allocated) => {
-                let mut coefficients = vec![Fr::zero(); width];
-                if symbolic {
-                    coefficients[next] = Fr::one();
+        let lanes = lanes
+            .iter()
+            .map(|lane| match lane {
+                FpVar::Constant(value) => constant(*value),
+                FpVar::Var(allocated) => {
+                    let mut coefficients = vec![Fr::zero(); width];
+                    if symbolic {
+                        coefficients[next] = Fr::one();
+                    }
+                    next += 1;
+                    Lane {
+                        constant: Fr::zero(),
+                        coefficients,
+                        value: allocated.value().ok(),
+                        is_constant: false,
+                    }
                 }
-                next += 1;
-                Lane {
-                    constant: Fr::zero(),
-                    coefficients,
-                    value: allocated.value().ok(),
-                    is_constant: false,
-                }
-            }
-        }));
+            })
+            .collect();
         Self { cs, symbolic, basis, lanes }
     }
 

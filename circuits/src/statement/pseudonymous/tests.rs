@@ -252,10 +252,10 @@ fn the_message_input_is_of_the_request_and_the_query() {
 }
 
 #[test]
-fn the_circuit_is_pinned_and_at_most_13000_constraints() {
+fn the_circuit_is_pinned_and_at_most_11000_constraints() {
     let (statement, witness) = valid();
     let counts = counts(Circuit::new(statement, witness));
-    assert!(counts.values().sum::<usize>() <= 13_000);
+    assert!(counts.values().sum::<usize>() <= 11_000);
     assert_pinned(ID, counts);
 }
 

@@ -1,8 +1,11 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::tree::{Leaf, path, root, update_many};
-use ark_ff::{AdditiveGroup, Field};
+use crate::{
+    poseidon::constraints::raised::tests::fifth_root,
+    tree::{Leaf, path, root, update_many},
+};
+use ark_ff::Field;
 use ark_relations::gr1cs::{ConstraintSystem, ConstraintSystemRef, SynthesisMode};
 
 /// The last record of a tree whose other records fill the first places.
@@ -31,7 +34,7 @@ fn accepts_members_at_every_kind_of_position() {
         assert_eq!(path.root(Leaf::record(leaf).unwrap()), root);
         let cs = synthesize(leaf, &path, root);
         assert!(cs.is_satisfied().unwrap(), "index {index}");
-        assert_eq!(cs.num_constraints(), 10 * 412 + 407 + 1);
+        assert_eq!(cs.num_constraints(), 10 * 393 + 387 + 1);
     }
 }
 
@@ -67,43 +70,109 @@ fn blank_and_assigned_shapes_are_equal() {
     assert_eq!(blank.to_matrices().unwrap(), assigned.to_matrices().unwrap());
 }
 
-/// Wires of the first level: after the leaf come three bits, eight children, and six products.
-const LOW: usize = 1;
-const CHILDREN: usize = 4;
-const PRODUCTS: usize = 12;
+/// Wires of the first level: the leaf, three bits, eight raised children, two products for the constant, the
+/// powers of the leaf and its constant, and six products of the selection.
+const CONSTANT: usize = 12;
+const POWERS: usize = 14;
+const WIRES: usize = 23;
+/// Rows of the first level: three bits, two products, three powers, six products, and this.
+const SELECTED: usize = 14;
+
+/// The leaf that a position leads to, boolean or not, and what a prover fills in for it.
+fn advice(position: [Fr; 3], raised: [Fr; 8]) -> Vec<Fr> {
+    let [low, middle, high] = position;
+    let both = low * middle;
+    let constant = |four: usize| {
+        let [a, b, c, d] = [0, 1, 2, 3].map(|slot| child_constant(4 * four + slot));
+        a + low * (b - a) + middle * (c - a) + both * (a - b - c + d)
+    };
+    let product = high * (constant(1) - constant(0));
+    let mut products = Vec::new();
+    let mut halve = |bit: Fr, candidates: &[Fr]| -> Vec<Fr> {
+        let (pairs, _) = candidates.as_chunks::<2>();
+        products.extend(pairs.iter().map(|[even, odd]| bit * (odd - even)));
+        pairs.iter().map(|[even, odd]| *even + bit * (odd - even)).collect()
+    };
+    let quarters = halve(low, &raised);
+    let halves = halve(middle, &quarters);
+    let selected = halves[0] + high * (halves[1] - halves[0]);
+    let sum = fifth_root(selected);
+    let leaf = sum - constant(0) - product;
+    let mut wires = vec![leaf, low, middle, high];
+    wires.extend(raised);
+    wires.extend([both, product, sum.square(), sum.square().square(), selected]);
+    wires.extend(products);
+    wires
+}
+
+fn position(index: u32) -> [Fr; 3] {
+    [0, 1, 2].map(|bit| Fr::from(index >> bit & 1))
+}
+
+/// The rows that do not hold if the first wires are changed.
+fn broken_by(index: u32, change: impl FnOnce(&mut [Fr])) -> Vec<usize> {
+    let (leaf, path, root) = member(index);
+    let cs = synthesize(leaf, &path, root);
+    change(&mut cs.borrow_mut().unwrap().assignments.witness_assignment[..WIRES]);
+    unsatisfied(&cs)
+}
 
 #[test]
 fn only_the_boolean_constraint_stops_a_fractional_position() {
-    let (leaf, path, root) = member(29);
-    let stranger = Fr::from(777);
-    let cs = synthesize(leaf, &path, root);
-    let children = path.children(0, leaf);
-    {
-        // Between two real children x0 and x1, "position" (s − x0)/(x1 − x0) selects any s.
-        let mut cs = cs.borrow_mut().unwrap();
-        let wires = &mut cs.assignments.witness_assignment;
-        assert_eq!(wires[CHILDREN..CHILDREN + 8], children);
-        let low = (stranger - children[0]) / (children[1] - children[0]);
-        wires[0] = stranger;
-        wires[LOW] = low;
-        wires[LOW + 1] = Fr::ZERO;
-        wires[LOW + 2] = Fr::ZERO;
-        for pair in 0..4 {
-            wires[PRODUCTS + pair] = low * (children[2 * pair + 1] - children[2 * pair]);
+    for index in 0..8 {
+        let (leaf, path, _) = member(index);
+        let raised = raised(path.children(0, leaf));
+        let honest = advice(position(index), raised);
+        let broken = broken_by(index, |wires| {
+            assert_eq!(wires, honest);
+            wires.copy_from_slice(&honest);
+        });
+        assert!(broken.is_empty(), "{broken:?}");
+        for bit in 0..3 {
+            // Any element in the place of a bit selects some stranger.
+            let mut fractional = position(index);
+            fractional[bit] = Fr::from(777);
+            let forged = advice(fractional, raised);
+            assert!(!path.children(0, leaf).contains(&forged[0]));
+            assert_eq!(broken_by(index, |wires| wires.copy_from_slice(&forged)), [bit]);
         }
-        wires[PRODUCTS + 4] = Fr::ZERO;
-        wires[PRODUCTS + 5] = Fr::ZERO;
     }
-    assert_eq!(unsatisfied(&cs), [0]);
 }
 
 #[test]
 fn a_child_cannot_be_left_out() {
-    let (leaf, path, root) = member(29);
-    let cs = synthesize(leaf, &path, root);
-    cs.borrow_mut().unwrap().assignments.witness_assignment[0] += Fr::ONE;
-    // Three bits, six products: constraint 9 is `children[position] = node`.
-    assert_eq!(unsatisfied(&cs), [9]);
+    // Another leaf, raised as it should be.
+    let broken = broken_by(29, |wires| {
+        wires[0] += Fr::ONE;
+        let sum = fifth_root(wires[POWERS + 2]) + Fr::ONE;
+        wires[POWERS] = sum.square();
+        wires[POWERS + 1] = sum.square().square();
+        wires[POWERS + 2] = sum.pow([5u64]);
+    });
+    assert_eq!(broken, [SELECTED]);
+}
+
+#[test]
+fn a_child_s_lane_has_no_other_constant() {
+    // The leaf takes what is left of the sum; the highest bit is 0, so one product stands alone.
+    let weight = child_constant(0) - child_constant(1) - child_constant(2) + child_constant(3);
+    let broken = broken_by(26, |wires| {
+        wires[CONSTANT] += Fr::ONE;
+        wires[0] -= weight;
+    });
+    assert_eq!(broken, [3]);
+    let broken = broken_by(26, |wires| {
+        wires[CONSTANT + 1] += Fr::ONE;
+        wires[0] -= Fr::ONE;
+    });
+    assert_eq!(broken, [4]);
+}
+
+#[test]
+fn a_leaf_is_raised_to_the_fifth_power() {
+    assert_eq!(broken_by(29, |wires| wires[0] += Fr::ONE), [5, 7]);
+    assert_eq!(broken_by(29, |wires| wires[POWERS] += Fr::ONE), [5, 6]);
+    assert_eq!(broken_by(29, |wires| wires[POWERS + 1] += Fr::ONE), [6, 7]);
 }
 
 /// The rows that do not hold for the assignment as it stands.
