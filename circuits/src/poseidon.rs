@@ -62,8 +62,9 @@ mod tests {
     use super::*;
     use std::str::FromStr;
 
-    /// circomlib `test/poseidoncircuit.js` and `test/poseidonjs.js`.
-    const CIRCOMLIB: [(&[u64], &str); 4] = [
+    /// circomlib `test/poseidoncircuit.js` and `test/poseidonjs.js`; eight inputs by npm's `circomlibjs`
+    /// 0.1.7 and `poseidon-lite` 0.3.0, which agree.
+    const CIRCOMLIB: [(&[u64], &str); 5] = [
         (&[1, 2], "7853200120776062878684798364095072458815029376092732009249414926327459813530"),
         (&[3, 4], "14763215145315200506921711489642608356394854266165572616578112107564877678998"),
         (
@@ -73,6 +74,10 @@ mod tests {
         (
             &[1, 2, 3, 4, 5, 6],
             "20400040500897583745843009878988256314335038853985262692600694741116813247201",
+        ),
+        (
+            &[1, 2, 3, 4, 5, 6, 7, 8],
+            "18604317144381847857886385684060986177838410221561136253933256952257712543953",
         ),
     ];
 
