@@ -18,7 +18,7 @@ use super::{PointVar, product_less, quotient, quotient_by};
 use crate::Fr;
 
 /// `A` of the Montgomery form: `2(a + d) / (a − d)`. Its `B = 4 / (a − d)` is 1.
-const MONTGOMERY_A: u64 = 168_698;
+pub(super) const MONTGOMERY_A: u64 = 168_698;
 
 #[derive(Clone, Debug)]
 pub(super) struct MontgomeryVar {
