@@ -46,7 +46,7 @@ impl SignatureVar {
 }
 
 /// `S · BASE8 = R8 + 8h · A` with `h = Poseidon(R8.x, R8.y, A.x, A.y, M)`, `A` in the subgroup of
-/// prime order and not the identity. 2,563 constraints.
+/// prime order and not the identity. 2,476 constraints.
 ///
 /// `A` and `M` are wires, `R8` and `S` private. `R8` is not checked: the equation makes it equal to a
 /// sum of points of the subgroup.

@@ -1,6 +1,6 @@
 //! Comparison of a long integer, given by its chunks, with a constant.
 
-use ark_ff::{BigInt, BigInteger, One, PrimeField, Zero};
+use ark_ff::{BigInt, BigInteger, PrimeField, Zero};
 use ark_r1cs_std::{
     GR1CSVar,
     alloc::AllocVar,
@@ -22,35 +22,54 @@ pub(super) struct Chunk {
     pub(super) bits: usize,
 }
 
-/// `value < bound`, both cut into the same chunks, the most significant first. For `n` chunks
-/// `3n + CHUNK_BITS + 1` constraints, about half of a comparison bit by bit.
+/// A bound that counts if the flag is 1.
+#[derive(Clone, Debug)]
+pub(super) struct Bound {
+    pub(super) flag: FpVar<Fr>,
+    pub(super) bound: BigInt<4>,
+}
+
+/// `value > bound` of `above` if its flag is 1, `value < bound` of `below` if its flag is 1, and nothing if
+/// neither is; everything cut into the same chunks, the most significant first. For `n` chunks
+/// `3n + CHUNK_BITS + 2` constraints, about half of one comparison bit by bit.
 ///
-/// The prover points at the first chunk that differs: one of `n` flags is 1. Chunks before it are
-/// equal, and there `bound − value − 1` has [`CHUNK_BITS`] bits, which a negative number has not.
+/// The flags are boolean, and not both 1. The prover points at the first chunk that differs: one of `n`
+/// pointers is 1, or none without a flag. Chunks before it are equal, and there the difference that must be
+/// positive, less 1, has [`CHUNK_BITS`] bits, which a negative number has not.
 ///
 /// Without it, an integer and the same integer plus the modulus are both accepted.
 ///
 /// # Panics
 /// If a chunk is wider than [`CHUNK_BITS`].
 #[tracing::instrument(target = "gr1cs", skip_all)]
-pub(super) fn enforce_less_than(chunks: &[Chunk], bound: BigInt<4>) -> Result<(), SynthesisError> {
-    let differences: Vec<FpVar<Fr>> = split(bound, chunks)
+pub(super) fn enforce_bound(
+    chunks: &[Chunk],
+    above: &Bound,
+    below: &Bound,
+) -> Result<(), SynthesisError> {
+    let differences: Vec<FpVar<Fr>> = split(above.bound, chunks)
         .into_iter()
+        .zip(split(below.bound, chunks))
         .zip(chunks)
-        .map(|(bound, chunk)| FpVar::Constant(bound) - &chunk.value)
+        .map(|((least, end), chunk)| &chunk.value - &above.flag * least - &below.flag * end)
         .collect();
+    let mut pending = &above.flag + &below.flag;
+    let asked = pending.clone();
     let first = differences
         .iter()
         .map(|difference| difference.value().ok())
         .collect::<Option<Vec<_>>>()
-        .map(|values| values.iter().position(|value| !value.is_zero()).unwrap_or(0));
+        .zip(asked.value().ok())
+        .map(|(values, asked)| {
+            let first = values.iter().position(|value| !value.is_zero()).unwrap_or(0);
+            (!asked.is_zero()).then_some(first)
+        });
     let cs = differences.cs();
 
     let mut selected = FpVar::zero();
-    let mut pending = FpVar::one();
     for (i, difference) in differences.iter().enumerate() {
         let is_first = Boolean::new_witness(cs.clone(), || {
-            first.map(|first| first == i).ok_or(SynthesisError::AssignmentMissing)
+            first.map(|first| first == Some(i)).ok_or(SynthesisError::AssignmentMissing)
         })?;
         let is_first = FpVar::from(is_first);
         pending -= &is_first;
@@ -60,7 +79,8 @@ pub(super) fn enforce_less_than(chunks: &[Chunk], bound: BigInt<4>) -> Result<()
         }
     }
     pending.enforce_equal(&FpVar::zero())?;
-    let (_bits, _zero) = (selected - Fr::one()).to_bits_le_with_top_bits_zero(CHUNK_BITS)?;
+    let excess = selected * (&above.flag - &below.flag) - asked;
+    let (_bits, _zero) = excess.to_bits_le_with_top_bits_zero(CHUNK_BITS)?;
     Ok(())
 }
 
@@ -86,11 +106,35 @@ fn split(integer: BigInt<4>, chunks: &[Chunk]) -> Vec<Fr> {
 mod tests {
     use super::*;
     use crate::babyjubjub::constraints::tests::{broken_clause, wire};
-    use ark_relations::gr1cs::ConstraintSystem;
+    use ark_relations::gr1cs::{ConstraintSystem, ConstraintSystemRef};
     use proptest::prelude::*;
 
-    /// Whether `value < bound` is accepted, cut into chunks of 5, 7, 31 and 4 bits.
-    fn accepted(value: u64, bound: u64) -> bool {
+    #[derive(Clone, Copy, Debug)]
+    enum Asked {
+        Above(u64),
+        Below(u64),
+        Nothing,
+    }
+
+    fn enforce(
+        cs: &ConstraintSystemRef<Fr>,
+        chunks: &[Chunk],
+        asked: Asked,
+    ) -> Result<(), SynthesisError> {
+        let (above, below, bounds) = match asked {
+            Asked::Above(bound) => (1, 0, (bound, 3)),
+            Asked::Below(bound) => (0, 1, (3, bound)),
+            Asked::Nothing => (0, 0, (7, 7)),
+        };
+        let bound = |flag: u64, bound: u64| Bound {
+            flag: wire(cs, Fr::from(flag)),
+            bound: BigInt::from(bound),
+        };
+        enforce_bound(chunks, &bound(above, bounds.0), &bound(below, bounds.1))
+    }
+
+    /// Whether the value is accepted, cut into chunks of 5, 7, 31 and 4 bits.
+    fn accepted(value: u64, asked: Asked) -> bool {
         let broken = broken_clause(|cs| {
             let mut rest = value;
             let mut chunks: Vec<Chunk> = [4usize, 31, 7, 5]
@@ -102,33 +146,45 @@ mod tests {
                 })
                 .collect();
             chunks.reverse();
-            enforce_less_than(&chunks, BigInt::from(bound))
+            enforce(&cs, &chunks, asked)
         });
         match broken.as_deref() {
             None => true,
-            Some("enforce_less_than") => false,
+            Some("enforce_bound") => false,
             Some(other) => panic!("{other} failed"),
         }
     }
 
     #[test]
     fn the_bound_itself_is_refused() {
-        for bound in [1, 15, 16, 1 << 35, (1 << 35) + 1, 1 << 42, (1 << 47) - 1, 0x2aaa_5555_0001] {
-            assert!(accepted(bound - 1, bound), "{bound}");
-            assert!(!accepted(bound, bound), "{bound}");
-            assert!(accepted(0, bound));
+        for bound in [1, 15, 16, 1 << 35, (1 << 35) + 1, 1 << 42, (1 << 47) - 2, 0x2aaa_5555_0001] {
+            assert!(accepted(bound - 1, Asked::Below(bound)), "{bound}");
+            assert!(!accepted(bound, Asked::Below(bound)), "{bound}");
+            assert!(accepted(0, Asked::Below(bound)));
+            assert!(accepted(bound + 1, Asked::Above(bound)), "{bound}");
+            assert!(!accepted(bound, Asked::Above(bound)), "{bound}");
+            assert!(accepted((1 << 47) - 1, Asked::Above(bound)));
         }
-        assert!(!accepted(0, 0));
-        assert!(!accepted(2, 1));
-        assert!(!accepted((1 << 47) - 1, 1));
+        assert!(!accepted(0, Asked::Below(0)));
+        assert!(!accepted(2, Asked::Below(1)));
+        assert!(!accepted((1 << 47) - 1, Asked::Below(1)));
+        assert!(!accepted(0, Asked::Above(0)));
+        assert!(!accepted(0, Asked::Above((1 << 47) - 1)));
+    }
+
+    #[test]
+    fn without_a_flag_nothing_is_asked() {
+        for value in [0, 6, 7, 8, 1 << 42, (1 << 47) - 1] {
+            assert!(accepted(value, Asked::Nothing));
+        }
     }
 
     #[test]
     fn it_costs_three_a_chunk_and_a_range_check() {
         let cs = ConstraintSystem::new_ref();
         let chunks = [9, 9, 9].map(|bits| Chunk { value: wire(&cs, Fr::from(1)), bits });
-        enforce_less_than(&chunks, BigInt::from(1u64 << 26)).unwrap();
-        assert_eq!(cs.num_constraints(), 3 * 3 + CHUNK_BITS + 1);
+        enforce(&cs, &chunks, Asked::Below(1 << 26)).unwrap();
+        assert_eq!(cs.num_constraints(), 3 * 3 + CHUNK_BITS + 2);
     }
 
     #[test]
@@ -136,7 +192,7 @@ mod tests {
     fn a_bound_beyond_the_chunks_is_a_mistake() {
         let cs = ConstraintSystem::new_ref();
         let chunk = Chunk { value: wire(&cs, Fr::from(1)), bits: 4 };
-        let _ = enforce_less_than(&[chunk], BigInt::from(16u64));
+        let _ = enforce(&cs, &[chunk], Asked::Below(16));
     }
 
     proptest! {
@@ -146,7 +202,9 @@ mod tests {
         fn agrees_with_integers(value in 0u64..1 << 47, bound in 0u64..1 << 47, shared in 0u32..48) {
             // Equal above `shared` bits, so that the first difference falls in every chunk.
             let bound = (value >> shared << shared) | (bound & ((1 << shared) - 1));
-            prop_assert_eq!(accepted(value, bound), value < bound);
+            prop_assert_eq!(accepted(value, Asked::Below(bound)), value < bound);
+            prop_assert_eq!(accepted(value, Asked::Above(bound)), value > bound);
+            prop_assert!(accepted(value, Asked::Nothing));
         }
     }
 }

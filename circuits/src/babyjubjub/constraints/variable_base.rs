@@ -1,40 +1,80 @@
 //! A multiple of a point that is a wire.
 //!
-//! `(2h + 1)·P` for `P ≠ O` in the subgroup and the integer `h` of a field element. From `3P`, 254
-//! steps `X ← 2X ± P`. With `g₂₅₃ … g₀` the signs as bits, plus being 1, the result is `kP` with
-//! `k = 2²⁵⁵ + 2g + 1`. For `g = h + δ` and `δ = 11·l − 2²⁵⁴` this is `2h + 1 + 22·l`.
+//! `(2h + 1)·P` for `P ≠ O` in the subgroup and the integer `h` of a field element. Only `h` modulo the
+//! order `l` matters, and the field's modulus `p` is a little below `8l`: so `h = g − δ + k·l` with `k` from
+//! 0 to 7 and `g` of 251 bits, where `δ = 2l − 3·2²⁵⁰`.
 //!
-//! **No exceptional case.** Before step `i` (from 0) `X = kP`, `k = 2^(i+1) + 2t + 1` with `t < 2^i`
-//! the bits so far, whichever they are: `k` is odd, `2^(i+1) < k < 2^(i+2)`. The incomplete
-//! `X + (X ± P)` is wrong if `k ± 1` or `2k ± 1` is 0 modulo `l`. These are not 0 as integers, since
-//! `k ≥ 3`, and are at most `2^(i+3) − 1`, which is below `l` for `i + 3 ≤ 250`. So the first 248
-//! steps are right for every choice of signs; step 248 meets `2k ± 1 = l` for one `k`. The last six
-//! use complete formulas. Starting from `P` would not do: leading zeros of `g` keep `k` at 1.
+//! From `4P`, 251 steps `X ← 2X ± P`. With `g₂₅₀ … g₀` the signs as bits, plus being 1, the result is `mP`
+//! with `m = 3·2²⁵¹ + 2g + 1`, and this is `2h + 1 + (4 − 2k)·l`.
 //!
-//! **No alias.** `g = h + δ` is enforced modulo the field's modulus `p` only, and `g < 2²⁵⁴` could be
-//! `h + δ ± p` too. `δ ≤ g < δ + p` is therefore enforced.
+//! **No exceptional case.** Before step `i` (from 0) `X = mP` with `3·2^i < m < 5·2^i`, whichever the bits
+//! are. The incomplete `X + (X ± P)` is wrong if `m ± 1` or `2m ± 1` is 0 modulo `l`. These are not 0 as
+//! integers, since `m ≥ 4`, and at most `10·2^i − 1`, which is below `l` for `i ≤ 247`. So the first 248
+//! steps are right for every choice of signs; step 248 meets `2m ± 1 = l` for one `m`. The last three use
+//! complete formulas. Starting from `P` would not do: leading zeros of `g` keep `m` at 1; from `3P` the offset
+//! is larger, and `g` needs a bit more.
+//!
+//! **No alias.** `g − δ + k·l = h` is enforced modulo `p` only. As an integer the left side is from `−δ` to
+//! `2²⁵¹ − 1 − δ + 7l`, so it is `h` if it is neither negative nor `p` or more. With `k` from 1 to 6 it never
+//! is, as `δ < l` and `2²⁵¹ + 6l < p`. With `k = 0` it is below `p` and `g ≥ δ` is enforced; with `k = 7` it is
+//! not negative and `g < p + δ − 7l` is enforced. Some `h` have two pairs of `g` and `k`, with one multiple.
 
 use ark_ec::AffineRepr;
 use ark_ff::{AdditiveGroup, BigInt, BigInteger, Field, One, PrimeField};
-use ark_r1cs_std::{GR1CSVar, eq::EqGadget, fields::fp::FpVar};
+use ark_r1cs_std::{
+    GR1CSVar, alloc::AllocVar, boolean::Boolean, eq::EqGadget, fields::FieldVar, fields::fp::FpVar,
+};
 use ark_relations::gr1cs::SynthesisError;
 
 use super::{
     PointVar,
-    comparison::{CHUNK_BITS, Chunk, enforce_less_than},
+    comparison::{Bound, CHUNK_BITS, Chunk, enforce_bound},
     enforce_signed,
     montgomery::{self, MontgomeryVar, Slopes},
     quotient, weighted_sum,
 };
-use crate::{Fr, babyjubjub::Point};
+use crate::{
+    Fr,
+    babyjubjub::{Point, Scalar},
+};
 
-/// Bits of the recoded scalar `g`, and steps.
-const BITS: u32 = 254;
+/// Bits of `g`, and steps.
+const BITS: u32 = 251;
 /// Steps that no choice of signs makes exceptional.
 const INCOMPLETE_STEPS: usize = 248;
-/// `δ = 11·l − 2^254`
+/// Bits of `k`.
+const ORDER_BITS: usize = 3;
+/// The largest `k`.
+const MOST_ORDERS: u64 = 7;
+/// `δ = 2l − 3·2^250`
 const OFFSET: BigInt<4> =
-    BigInt!("1148311639449954574696061647556776283527457527334098841337976268454638693467");
+    BigInt!("44306534960622145081711514032073091531597413115233079050857071525966794210");
+/// `p + δ − 7l`
+const END: BigInt<4> =
+    BigInt!("2780336893940531547862512232189232477542264008421296608347551631462643678540");
+
+/// How a prover writes `h`: `g − δ + k·l`.
+#[derive(Clone, Copy, Debug)]
+struct Recoded {
+    /// `g`
+    signs: BigInt<4>,
+    /// `k`
+    orders: u64,
+}
+
+impl Recoded {
+    /// With `g − δ` below `l`.
+    fn of(scalar: Fr) -> Self {
+        let mut rest = scalar.into_bigint();
+        let mut orders = 0;
+        while rest >= Scalar::MODULUS && orders < MOST_ORDERS {
+            rest.sub_with_borrow(&Scalar::MODULUS);
+            orders += 1;
+        }
+        rest.add_with_carry(&OFFSET);
+        Self { signs: rest, orders }
+    }
+}
 
 /// `(2h + 1)·P`, `h` the integer below the modulus that `scalar` is.
 ///
@@ -44,30 +84,23 @@ pub(crate) fn odd_multiple(
     point: &PointVar,
     scalar: &FpVar<Fr>,
 ) -> Result<PointVar, SynthesisError> {
-    odd_multiple_by(point, scalar, scalar.value().ok().map(recode))
-}
-
-/// `h + δ`
-fn recode(scalar: Fr) -> BigInt<4> {
-    let mut recoded = scalar.into_bigint();
-    recoded.add_with_carry(&OFFSET);
-    recoded
+    odd_multiple_by(point, scalar, scalar.value().ok().map(Recoded::of))
 }
 
 fn odd_multiple_by(
     point: &PointVar,
     scalar: &FpVar<Fr>,
-    recoded: Option<BigInt<4>>,
+    recoded: Option<Recoded>,
 ) -> Result<PointVar, SynthesisError> {
-    let plus = |bit: usize| recoded.map(|recoded| recoded.get_bit(bit));
+    let plus = |bit: usize| recoded.map(|recoded| recoded.signs.get_bit(bit));
     let mut bits = (0..BITS as usize).rev();
     let mut chunks = Vec::with_capacity(INCOMPLETE_STEPS / CHUNK_BITS + 1);
 
-    let slopes = point.value().zip(recoded).map(|(point, recoded)| slopes(point, recoded));
+    let slopes = point.value().zip(recoded).map(|(point, recoded)| slopes(point, recoded.signs));
     let mut slopes = slopes.into_iter().flatten();
 
     let montgomery = MontgomeryVar::from_edwards(point)?;
-    let mut multiple = montgomery.double()?.add(&montgomery)?;
+    let mut multiple = montgomery.double()?.double()?;
     for _ in 0..INCOMPLETE_STEPS / CHUNK_BITS {
         let mut signs = Vec::with_capacity(CHUNK_BITS);
         for bit in bits.by_ref().take(CHUNK_BITS) {
@@ -88,18 +121,18 @@ fn odd_multiple_by(
     }
     chunks.push(chunk(&signs, &point.x)?);
 
-    enforce_recoded(&chunks, scalar)?;
+    enforce_recoded(&chunks, scalar, recoded.map(|recoded| recoded.orders))?;
     Ok(multiple)
 }
 
 /// The quotients of the incomplete steps.
-fn slopes(point: Point, recoded: BigInt<4>) -> Vec<Slopes> {
+fn slopes(point: Point, signs: BigInt<4>) -> Vec<Slopes> {
     let point = point.into_group();
-    let mut multiple = point.double() + point;
+    let mut multiple = point.double().double();
     let steps: Vec<_> = (BITS as usize - INCOMPLETE_STEPS..BITS as usize)
         .rev()
         .map(|bit| {
-            let signed = if recoded.get_bit(bit) { point } else { -point };
+            let signed = if signs.get_bit(bit) { point } else { -point };
             let step = (multiple, signed);
             multiple = multiple.double() + signed;
             step
@@ -127,32 +160,50 @@ fn chunk(signs: &[FpVar<Fr>], magnitude: &FpVar<Fr>) -> Result<Chunk, SynthesisE
     Ok(Chunk { value: (sum + (weight - Fr::one())) * half, bits: signs.len() })
 }
 
-/// `g = h + δ` as integers: equal modulo `p`, and `δ ≤ g < δ + p`.
+/// `g − δ + k·l = h` as integers: equal modulo `p`, and neither negative nor `p` or more.
 ///
 /// Without the equation, any scalar; without the bounds, `h ± p` in the place of `h`, so that a
 /// signature has a second challenge.
 #[tracing::instrument(target = "gr1cs", skip_all)]
-fn enforce_recoded(chunks: &[Chunk], scalar: &FpVar<Fr>) -> Result<(), SynthesisError> {
+fn enforce_recoded(
+    chunks: &[Chunk],
+    scalar: &FpVar<Fr>,
+    orders: Option<u64>,
+) -> Result<(), SynthesisError> {
+    let cs = scalar.cs();
+    let bit = |bit: usize| {
+        Boolean::new_witness(cs.clone(), || {
+            orders.map(|orders| orders >> bit & 1 == 1).ok_or(SynthesisError::AssignmentMissing)
+        })
+    };
+    let bits = (0..ORDER_BITS).map(|k| bit(k).map(FpVar::from)).collect::<Result<Vec<_>, _>>()?;
+    let [low, middle, high] = &bits[..] else { unreachable!("three bits") };
+    let both = low * middle;
+    let is_most = &both * high;
+    let neither = FpVar::one() - low - middle + &both;
+    let is_none = &neither - &neither * high;
+
     let mut weight = Fr::one();
-    let mut terms = Vec::with_capacity(chunks.len());
-    let mut complements = Vec::with_capacity(chunks.len());
+    let mut terms = Vec::with_capacity(chunks.len() + ORDER_BITS);
     for chunk in chunks.iter().rev() {
-        let size = Fr::from(1u64 << chunk.bits);
         terms.push((weight, chunk.value.clone()));
-        weight *= size;
-        let value = FpVar::Constant(size - Fr::one()) - &chunk.value;
-        complements.push(Chunk { value, bits: chunk.bits });
+        weight *= Fr::from(1u64 << chunk.bits);
     }
-    complements.reverse();
+    let mut order = Fr::from(Scalar::MODULUS);
+    for bit in bits {
+        terms.push((order, bit));
+        order.double_in_place();
+    }
     weighted_sum(&terms)?.enforce_equal(&(scalar + Fr::from(OFFSET)))?;
 
-    let mut above = OFFSET;
-    above.add_with_carry(&Fr::MODULUS);
-    enforce_less_than(chunks, above)?;
-    // δ ≤ g, as 2^254 − 1 − g < 2^254 − δ.
-    let mut room = BigInt::<4>::one() << BITS;
-    room.sub_with_borrow(&OFFSET);
-    enforce_less_than(&complements, room)
+    // δ ≤ g, as δ − 1 < g.
+    let mut before = OFFSET;
+    before.sub_with_borrow(&BigInt::one());
+    enforce_bound(
+        chunks,
+        &Bound { flag: is_none, bound: before },
+        &Bound { flag: is_most, bound: END },
+    )
 }
 
 #[cfg(test)]

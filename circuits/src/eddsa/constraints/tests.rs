@@ -156,9 +156,9 @@ fn the_size_is_pinned() {
     let (public_key, message, signature) = signed();
     let cs = ConstraintSystem::new_ref();
     synthesise(&cs, public_key, message, signature).unwrap();
-    let parts = 16 + 321 + 10 + 1_699 + 505 + 12;
+    let parts = 16 + 321 + 10 + 1_612 + 505 + 12;
     assert_eq!(cs.num_constraints(), parts);
-    assert_eq!(cs.num_constraints(), 2_563);
+    assert_eq!(cs.num_constraints(), 2_476);
 }
 
 #[test]
