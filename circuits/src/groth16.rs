@@ -24,7 +24,7 @@ pub use key::{
     KeyElement, KeyError, KeyId, ParseKeyIdError, ProvingKey, Query, VerifyingKey, setup,
 };
 pub use proof::{PROOF_BYTES, Proof, ProofError};
-pub use prover::{ProveError, check, prove, prove_without_satisfaction_check};
+pub use prover::{Assignment, ProveError, check, prove, prove_without_satisfaction_check};
 pub use r1cs::R1cs;
 use reduction::CircomReduction;
 pub use verifier::{PreparedVerifyingKey, VerifyError, verify};
@@ -39,4 +39,4 @@ pub fn rng_from_seed(seed: [u8; 32]) -> impl RngCore + CryptoRng {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -12,6 +12,7 @@ pub mod poseidon;
 pub mod query;
 pub mod record;
 pub mod schema;
+pub mod snarkjs;
 pub mod statement;
 pub mod tree;
 

@@ -107,7 +107,7 @@ impl VerifyingKey {
         Self::checked(points, public_inputs)
     }
 
-    fn checked(
+    pub(crate) fn checked(
         points: ark_groth16::VerifyingKey<Bn254>,
         public_inputs: usize,
     ) -> Result<Self, KeyError> {
@@ -126,7 +126,7 @@ impl VerifyingKey {
         self.points.gamma_abc_g1.len() - 1
     }
 
-    pub(super) const fn points(&self) -> &ark_groth16::VerifyingKey<Bn254> {
+    pub(crate) const fn points(&self) -> &ark_groth16::VerifyingKey<Bn254> {
         &self.points
     }
 }
@@ -159,6 +159,12 @@ impl ProvingKey {
         &self.r1cs
     }
 
+    /// δ in the first group.
+    #[cfg(test)]
+    pub(crate) const fn delta(&self) -> ark_bn254::G1Affine {
+        self.points.delta_g1
+    }
+
     /// Uncompressed points, arkworks' little-endian encoding. Twice the size of compressed ones, but
     /// loading takes no square roots; what remains is the check that each point is in its subgroup.
     pub fn to_bytes(&self) -> Vec<u8> {
@@ -185,7 +191,10 @@ impl ProvingKey {
         Self::checked(r1cs, points)
     }
 
-    fn checked(r1cs: R1cs, points: ark_groth16::ProvingKey<Bn254>) -> Result<Self, KeyError> {
+    pub(crate) fn checked(
+        r1cs: R1cs,
+        points: ark_groth16::ProvingKey<Bn254>,
+    ) -> Result<Self, KeyError> {
         let verifying_key = VerifyingKey::checked(points.vk.clone(), r1cs.public_inputs())?;
         check::proving_key(&points, &r1cs)?;
         Ok(Self { points, verifying_key, r1cs })

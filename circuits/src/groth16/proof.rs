@@ -59,6 +59,15 @@ impl Proof {
         if proof.to_bytes() == bytes { Ok(proof) } else { Err(ProofError::NotCanonical) }
     }
 
+    /// Three points that the caller has checked.
+    pub(crate) const fn from_points(points: ark_groth16::Proof<Bn254>) -> Self {
+        Self(points)
+    }
+
+    pub(crate) const fn points(&self) -> &ark_groth16::Proof<Bn254> {
+        &self.0
+    }
+
     /// Another proof of the same statement, made without the witness.
     ///
     /// Source: Baghery, Kohlweiss, Siim, Volkhov, ePrint 2020/811, figure 1.

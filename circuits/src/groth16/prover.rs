@@ -34,6 +34,41 @@ pub enum ProveError {
     },
 }
 
+/// `z` = 1, public inputs, private wires: it holds the record, so `Debug` shows nothing of it, and it
+/// is wiped when dropped.
+#[derive(Clone)]
+pub struct Assignment {
+    z: Zeroizing<Vec<Fr>>,
+    public_inputs: usize,
+}
+
+impl Assignment {
+    /// What the circuit's wires are for its statement and witness.
+    ///
+    /// # Errors
+    /// [`ProveError`] if the circuit has no full assignment or is not the one of the matrices. Whether it
+    /// satisfies them is not looked at.
+    pub fn of(r1cs: &R1cs, circuit: impl ConstraintSynthesizer<Fr>) -> Result<Self, ProveError> {
+        Ok(Self { z: assign(r1cs, circuit)?, public_inputs: r1cs.public_inputs() })
+    }
+
+    /// All of `z`.
+    pub fn elements(&self) -> &[Fr] {
+        &self.z
+    }
+
+    /// The public inputs.
+    pub fn public_inputs(&self) -> &[Fr] {
+        &self.z[1..=self.public_inputs]
+    }
+}
+
+impl std::fmt::Debug for Assignment {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Assignment")
+    }
+}
+
 /// A proof of the circuit's statement.
 ///
 /// The circuit is only assigned; its matrices come from the key. `A·B = C` is checked on every row

@@ -50,6 +50,15 @@ impl R1cs {
         })
     }
 
+    /// Matrices as a file has them.
+    pub(crate) const fn from_matrices(
+        matrices: [Matrix<Fr>; 3],
+        instance_variables: usize,
+        witness_variables: usize,
+    ) -> Self {
+        Self { matrices, instance_variables, witness_variables }
+    }
+
     /// Rows.
     pub const fn constraints(&self) -> usize {
         self.matrices[0].len()
@@ -66,26 +75,26 @@ impl R1cs {
     }
 
     /// The constant 1 and the public inputs.
-    pub(super) const fn instance_variables(&self) -> usize {
+    pub(crate) const fn instance_variables(&self) -> usize {
         self.instance_variables
     }
 
     /// Length of `z`.
-    pub(super) const fn variables(&self) -> usize {
+    pub(crate) const fn variables(&self) -> usize {
         self.instance_variables + self.witness_variables
     }
 
-    pub(super) const fn matrices(&self) -> &[Matrix<Fr>; 3] {
+    pub(crate) const fn matrices(&self) -> &[Matrix<Fr>; 3] {
         &self.matrices
     }
 
     /// Rows and the inputs' extra rows, rounded up to a power of two.
-    pub(super) const fn domain_size(&self) -> usize {
+    pub(crate) const fn domain_size(&self) -> usize {
         (self.constraints() + self.instance_variables).next_power_of_two()
     }
 
     /// The first row that does not hold for `z`, if any.
-    pub(super) fn first_unsatisfied(&self, z: &[Fr]) -> Option<usize> {
+    pub(crate) fn first_unsatisfied(&self, z: &[Fr]) -> Option<usize> {
         let [a, b, c] = &self.matrices;
         (0..self.constraints())
             .find(|&row| row_value(&a[row], z) * row_value(&b[row], z) != row_value(&c[row], z))

@@ -16,19 +16,19 @@ mod keys;
 
 /// Knows `x` with `x³ + x + 5 = y` and `x² = z`; the inputs are `y`, `z` and an unused one.
 #[derive(Clone, Default)]
-struct Cubic {
+pub(crate) struct Cubic {
     x: Option<Fr>,
     inputs: Option<[Fr; 3]>,
 }
 
 impl Cubic {
-    fn of(x: u64) -> Self {
+    pub(crate) fn of(x: u64) -> Self {
         let x = Fr::from(x);
         let inputs = [x * x * x + x + Fr::from(5), x * x, Fr::from(99)];
         Self { x: Some(x), inputs: Some(inputs) }
     }
 
-    fn public(&self) -> [Fr; 3] {
+    pub(crate) fn public(&self) -> [Fr; 3] {
         self.inputs.unwrap()
     }
 }

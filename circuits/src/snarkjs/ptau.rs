@@ -1,0 +1,54 @@
+//! `.ptau`: the powers of τ of a first phase, which any circuit can use. Only what says whether it is
+//! the right file is read; the points are snarkjs' to check.
+//!
+//! Source: snarkjs `powersoftau_utils.js`, `powersoftau_preparephase2.js`; format version 1.
+
+use ark_bn254::Fq;
+use ark_ff::PrimeField;
+
+use super::FormatError;
+use super::sections::{G1, G2, Sections};
+
+const MAGIC: &str = "ptau";
+const VERSION: u32 = 1;
+const HEADER: u32 = 1;
+const TAU_G1: u32 = 2;
+const TAU_G2: u32 = 3;
+const CONTRIBUTIONS: u32 = 7;
+/// Lagrange forms of τ, in both groups, of α and of β: what a second phase needs.
+const LAGRANGE: [u32; 4] = [12, 13, 14, 15];
+const KNOWN: [u32; 11] = [HEADER, TAU_G1, TAU_G2, 4, 5, 6, CONTRIBUTIONS, 12, 13, 14, 15];
+
+/// What a `.ptau` file says of itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PowersOfTau {
+    /// It serves circuits whose rows and inputs are at most `2^power`.
+    pub power: u32,
+    /// How many contributions it says it has, a beacon included.
+    pub contributions: u32,
+    /// Whether it is prepared for a second phase.
+    pub prepared: bool,
+}
+
+/// Reads a file's header, the lengths of its points, and the number of contributions.
+///
+/// # Errors
+/// [`FormatError`] names the byte at fault.
+pub fn read(bytes: &[u8]) -> Result<PowersOfTau, FormatError> {
+    let sections = Sections::read(bytes, MAGIC, VERSION, &KNOWN)?;
+    let mut header = sections.get(HEADER)?;
+    header.modulus(Fq::MODULUS)?;
+    let offset = header.offset();
+    let power = header.u32()?;
+    header.u32()?; // of the ceremony that it was cut from
+    header.end()?;
+    if power > 28 {
+        return Err(FormatError::OutOfRange { offset, what: "power", got: u64::from(power) });
+    }
+    let size = 1usize << power;
+    sections.get(TAU_G1)?.expect_left("bytes of powers in the first group", (2 * size - 1) * G1)?;
+    sections.get(TAU_G2)?.expect_left("bytes of powers in the second group", size * G2)?;
+    let contributions = sections.get(CONTRIBUTIONS)?.u32()?;
+    let prepared = LAGRANGE.iter().all(|kind| sections.get(*kind).is_ok());
+    Ok(PowersOfTau { power, contributions, prepared })
+}
