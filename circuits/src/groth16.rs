@@ -24,7 +24,9 @@ pub use key::{
     KeyElement, KeyError, KeyId, ParseKeyIdError, ProvingKey, Query, VerifyingKey, setup,
 };
 pub use proof::{PROOF_BYTES, Proof, ProofError};
-pub use prover::{Assignment, ProveError, check, prove, prove_without_satisfaction_check};
+pub use prover::{
+    Assignment, ProveError, check, prove, prove_assignment, prove_without_satisfaction_check,
+};
 pub use r1cs::R1cs;
 use reduction::CircomReduction;
 pub use verifier::{PreparedVerifyingKey, VerifyError, verify};

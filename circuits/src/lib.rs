@@ -11,6 +11,7 @@ pub mod groth16;
 pub mod poseidon;
 pub mod query;
 pub mod record;
+pub mod sample;
 pub mod schema;
 pub mod snarkjs;
 pub mod statement;

@@ -153,6 +153,9 @@ pub fn main() -> ExitCode {
         Command::Circuits(circuits::Step::Propose { department, json }) => {
             operate(circuits::propose(&folder(), department, json))
         }
+        Command::Circuits(circuits::Step::Export(arguments)) => {
+            operate(circuits::export::run(&folder(), arguments))
+        }
         Command::Consent(arguments) => match consent::run(arguments) {
             ExitCode::SUCCESS => Ok(()),
             code => return code,

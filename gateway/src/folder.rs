@@ -125,6 +125,16 @@ pub(crate) fn write_new(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     written.map_err(FileError::at(path))
 }
 
+/// Writes a new file that only the owner can read. An existing one is never overwritten.
+pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    use std::io::Write as _;
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let mut options = std::fs::OpenOptions::new();
+    let file = options.write(true).create_new(true).mode(0o600).open(path);
+    let written = file.and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()));
+    written.map_err(FileError::at(path))
+}
+
 impl Folder {
     /// The folder at `root`.
     pub fn new(root: impl Into<PathBuf>) -> Self {

@@ -131,6 +131,11 @@ impl Serving {
         &self.shared
     }
 
+    /// A department that it hosts.
+    pub(crate) fn department(&self, id: &DepartmentId) -> Option<&Arc<Department>> {
+        self.tenants.iter().map(|tenant| &tenant.department).find(|it| it.id() == id)
+    }
+
     /// Departments of the configuration that the chain does not know yet.
     pub fn awaited(&self) -> Vec<DepartmentId> {
         let chain = self.shared.ledger.snapshot();

@@ -200,7 +200,7 @@ impl ProvingKey {
         Ok(Self { points, verifying_key, r1cs })
     }
 
-    pub(super) const fn points(&self) -> &ark_groth16::ProvingKey<Bn254> {
+    pub(crate) const fn points(&self) -> &ark_groth16::ProvingKey<Bn254> {
         &self.points
     }
 }

@@ -84,6 +84,25 @@ pub fn prove(
     create(key, &satisfying(key.r1cs(), circuit)?, rng)
 }
 
+/// A proof of what is assigned already, checked as [`prove`] does.
+///
+/// # Errors
+/// [`ProveError`] if the assignment is not of the key's circuit, or does not satisfy it.
+pub fn prove_assignment(
+    key: &ProvingKey,
+    assignment: &Assignment,
+    rng: &mut (impl RngCore + CryptoRng),
+) -> Result<Proof, ProveError> {
+    let (expected, got) = (key.r1cs().variables(), assignment.z.len());
+    if expected != got || key.r1cs().public_inputs() != assignment.public_inputs {
+        return Err(ProveError::OtherCircuit { expected, got });
+    }
+    match key.r1cs().first_unsatisfied(&assignment.z) {
+        Some(row) => Err(ProveError::Unsatisfied { row }),
+        None => create(key, &assignment.z, rng),
+    }
+}
+
 /// Whether [`prove`] would find the circuit satisfied; costs a hundredth of a proof.
 ///
 /// # Errors

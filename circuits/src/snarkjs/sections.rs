@@ -2,6 +2,7 @@
 //! little-endian.
 
 use ark_bn254::{Fq, Fq2, Fr, G1Affine, G2Affine};
+use ark_ec::AffineRepr;
 use ark_ff::{AdditiveGroup, BigInt, BigInteger, PrimeField, Zero};
 
 use super::FormatError;
@@ -268,4 +269,28 @@ pub(super) fn modulus(modulus: BigInt<4>) -> Vec<u8> {
     let mut bytes = 32u32.to_le_bytes().to_vec();
     bytes.extend(modulus.to_bytes_le());
     bytes
+}
+
+/// `x·2^512`, as `.zkey` files have their coefficients.
+pub(super) fn doubly_montgomery_scalar(x: Fr) -> Vec<u8> {
+    // R is 2^256 modulo the modulus, and the first field of an element its Montgomery form.
+    (x * Fr::new(Fr::R)).0.to_bytes_le()
+}
+
+/// Points of the first group, in Montgomery form; the identity is all zeros.
+pub(super) fn g1s(points: &[G1Affine]) -> Vec<u8> {
+    let coordinates = points.iter().flat_map(|point| {
+        let (x, y) = point.xy().unwrap_or_default();
+        [x, y]
+    });
+    coordinates.flat_map(|it| it.0.to_bytes_le()).collect()
+}
+
+/// Points of the second group, in Montgomery form; the identity is all zeros.
+pub(super) fn g2s(points: &[G2Affine]) -> Vec<u8> {
+    let coordinates = points.iter().flat_map(|point| {
+        let (x, y) = point.xy().unwrap_or_default();
+        [x.c0, x.c1, y.c0, y.c1]
+    });
+    coordinates.flat_map(|it| it.0.to_bytes_le()).collect()
 }

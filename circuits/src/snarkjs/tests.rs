@@ -325,6 +325,35 @@ fn a_changed_key_is_refused_or_another_one() {
 }
 
 #[test]
+fn a_development_key_is_written_for_provers_and_refused_as_a_ceremonys() {
+    let bytes = vector("cubic.zkey");
+    let zkey = zkey::read(cubic(), &bytes).unwrap();
+    let written = zkey::write(&zkey.key);
+    let none = ContributionError::KeyDelta;
+    assert_eq!(zkey::read(cubic(), &written).err(), Some(ZkeyError::Contribution(none)));
+    // With the contributions in place of none, it is the key again: the section is the last one.
+    let contributions = |bytes: &[u8]| {
+        let at = bytes.windows(4).rposition(|it| it == 10u32.to_le_bytes()).unwrap();
+        (bytes[..at].to_vec(), bytes[at..].to_vec())
+    };
+    let (head, _) = contributions(&written);
+    let (_, tail) = {
+        let at = bytes.len() - contribution_bytes(&bytes);
+        (bytes[..at].to_vec(), bytes[at..].to_vec())
+    };
+    let again = zkey::read(cubic(), &[head, tail].concat()).unwrap();
+    assert_eq!(again.key.to_bytes(), zkey.key.to_bytes());
+}
+
+/// Bytes of the last section, with its head: two contributions with names, and a beacon.
+fn contribution_bytes(bytes: &[u8]) -> usize {
+    let points = 3 * 64 + 128 + 64 + 4 + 4;
+    let section = 64 + 4 + 3 * points + (2 + 3) + (2 + 7) + (2 + 6 + 2 + 2 + 32);
+    assert_eq!(bytes[bytes.len() - section - 12..][..4], 10u32.to_le_bytes());
+    12 + section
+}
+
+#[test]
 fn zero_is_no_canonical_point() {
     assert_eq!(Fr::ZERO, Fr::from(0));
     let mut bytes = vector("cubic.zkey");

@@ -10,8 +10,8 @@ use ark_ff::{One, PrimeField};
 use thiserror::Error;
 
 use super::FormatError;
-use super::contribution::{ContributionError, Contributions};
-use super::sections::{ELEMENT, Reader, Sections};
+use super::contribution::{self, ContributionError, Contributions};
+use super::sections::{self, ELEMENT, Reader, Sections};
 use crate::Fr;
 use crate::groth16::{KeyError, ProvingKey, R1cs};
 
@@ -115,6 +115,50 @@ pub fn read(r1cs: R1cs, bytes: &[u8]) -> Result<Zkey, ZkeyError> {
     Ok(Zkey { key, contributions })
 }
 
+/// A key as a `.zkey` without contributions: snarkjs proves with it. [`read`] refuses it, and so does a
+/// ceremony, for nothing in it says where it comes from.
+///
+/// # Panics
+/// If the circuit has 2³² wires, rows or terms.
+pub fn write(key: &ProvingKey) -> Vec<u8> {
+    let (r1cs, points) = (key.r1cs(), key.points());
+    let small = |number: usize| {
+        u32::try_from(number).expect("circuits are far below 2^32 wires").to_le_bytes()
+    };
+    let mut header = sections::modulus(Fq::MODULUS);
+    header.extend(sections::modulus(Fr::MODULUS));
+    for count in [r1cs.variables(), r1cs.public_inputs(), r1cs.domain_size()] {
+        header.extend(small(count));
+    }
+    let vk = &points.vk;
+    header.extend(sections::g1s(&[vk.alpha_g1, points.beta_g1]));
+    header.extend(sections::g2s(&[vk.beta_g2, vk.gamma_g2]));
+    header.extend(sections::g1s(&[points.delta_g1]));
+    header.extend(sections::g2s(&[vk.delta_g2]));
+    let entries = entries(r1cs);
+    let mut coefficients = small(entries.len()).to_vec();
+    for ((row, matrix, wire), value) in entries {
+        for number in [matrix, row, wire] {
+            coefficients.extend(small(number));
+        }
+        coefficients.extend(sections::doubly_montgomery_scalar(value));
+    }
+    let no_contributions = vec![0; contribution::HASH_BYTES + 4];
+    let content = [
+        (KIND, small(GROTH16).to_vec()),
+        (HEADER, header),
+        (IC, sections::g1s(&vk.gamma_abc_g1)),
+        (COEFFICIENTS, coefficients),
+        (A, sections::g1s(&points.a_query)),
+        (B1, sections::g1s(&points.b_g1_query)),
+        (B2, sections::g2s(&points.b_g2_query)),
+        (L, sections::g1s(&points.l_query)),
+        (H, sections::g1s(&points.h_query)),
+        (CONTRIBUTIONS, no_contributions),
+    ];
+    sections::write(MAGIC, VERSION, &content)
+}
+
 /// One entry of A or B: row, matrix, wire.
 type Place = (usize, usize, usize);
 
@@ -136,16 +180,8 @@ fn coefficients(r1cs: &R1cs, mut section: Reader<'_>) -> Result<(), ZkeyError> {
         let wire = number("wire", r1cs.variables())?;
         got.push(((row, matrix, wire), section.doubly_montgomery_scalar()?));
     }
-    let rows = (0..2).flat_map(|matrix| {
-        r1cs.matrices()[matrix].iter().enumerate().flat_map(move |(row, terms)| {
-            terms.iter().map(move |(factor, wire)| ((row, matrix, *wire), *factor))
-        })
-    });
-    let inputs =
-        (0..r1cs.instance_variables()).map(|i| ((r1cs.constraints() + i, 0, i), Fr::one()));
-    let mut expected: Vec<(Place, Fr)> = rows.chain(inputs).collect();
+    let expected = entries(r1cs);
     got.sort_unstable_by_key(|(place, _)| *place);
-    expected.sort_unstable_by_key(|(place, _)| *place);
     if got == expected {
         return Ok(());
     }
@@ -156,4 +192,18 @@ fn coefficients(r1cs: &R1cs, mut section: Reader<'_>) -> Result<(), ZkeyError> {
         .or_else(|| longer().map(|(place, _)| *place));
     let (row, matrix, _) = place.expect("they differ in an entry or in length");
     Err(ZkeyError::OtherCircuit { offset: start, matrix: ['A', 'B'][matrix], row })
+}
+
+/// The entries of A and B, and the inputs' rows, in order.
+fn entries(r1cs: &R1cs) -> Vec<(Place, Fr)> {
+    let rows = (0..2).flat_map(|matrix| {
+        r1cs.matrices()[matrix].iter().enumerate().flat_map(move |(row, terms)| {
+            terms.iter().map(move |(factor, wire)| ((row, matrix, *wire), *factor))
+        })
+    });
+    let inputs =
+        (0..r1cs.instance_variables()).map(|i| ((r1cs.constraints() + i, 0, i), Fr::one()));
+    let mut entries: Vec<(Place, Fr)> = rows.chain(inputs).collect();
+    entries.sort_unstable_by_key(|(place, _)| *place);
+    entries
 }

@@ -1,5 +1,7 @@
 //! `proofgate circuits`
 
+pub(super) mod export;
+
 use ::circuits::statement::CircuitId;
 use chain::identifier::DepartmentId;
 use clap::Subcommand;
@@ -33,6 +35,11 @@ pub(super) enum Step {
         #[arg(long)]
         json: bool,
     },
+    /// Write the circuits as files of iden3's tools: `.r1cs`, and for a sample or a question `.wtns`, verifying
+    /// key, proof and public inputs.
+    #[command(after_help = "Example: proofgate circuits export --sample --out exported\n\
+        Example: proofgate --dir tax circuits export --request DIGEST --out exported")]
+    Export(export::Arguments),
 }
 
 /// Puts the gateway's own keys forward.

@@ -126,7 +126,10 @@ fn client(
 }
 
 /// The department that is meant.
-fn hosted(config: &Config, named: Option<DepartmentId>) -> Result<DepartmentId, Failure> {
+pub(super) fn hosted(
+    config: &Config,
+    named: Option<DepartmentId>,
+) -> Result<DepartmentId, Failure> {
     let list = || {
         let names: Vec<_> = config.departments.iter().map(DepartmentId::as_str).collect();
         names.join(", ")

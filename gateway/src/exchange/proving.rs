@@ -7,7 +7,9 @@ use ark_std::rand::{CryptoRng, RngCore};
 use chain::identifier::EntryId;
 use circuits::Fr;
 use circuits::eddsa::Signature;
-use circuits::groth16::{self, PreparedVerifyingKey, ProveError, ProvingKey, VerifyError};
+use circuits::groth16::{
+    self, Assignment, PreparedVerifyingKey, ProveError, ProvingKey, R1cs, VerifyError,
+};
 use circuits::query::Mode;
 use circuits::record;
 use circuits::statement::{Unsatisfied, identified, pseudonym, pseudonymous, subject_tag};
@@ -97,6 +99,35 @@ pub fn prove(
     Ok(Proven { proof, key, inputs: inputs.to_vec(), records, evidence })
 }
 
+/// The wires of the statement that [`prove`] would prove, for other people's provers: it holds the
+/// record.
+///
+/// # Errors
+/// [`ProvingError`] names the clause that does not hold.
+pub fn assignment(
+    request: &CheckedRequest,
+    record: &Record,
+    standing: Standing,
+    signature: Option<Signature>,
+    r1cs: &R1cs,
+) -> Result<Assignment, ProvingError> {
+    Ok(match request.request().circuit.mode() {
+        Mode::Identified => {
+            let (statement, witness) = identified_statement(request, record);
+            identified::check(&statement, &witness)?;
+            Assignment::of(r1cs, identified::Circuit::new(statement, witness))?
+        }
+        Mode::Pseudonymous => {
+            let signature = signature.ok_or(ProvingError::NoSignature)?;
+            let Standing { path, root, .. } = standing;
+            let (statement, witness) =
+                pseudonymous_statement(request, record, path, root, signature);
+            pseudonymous::check(&statement, &witness)?;
+            Assignment::of(r1cs, pseudonymous::Circuit::new(statement, witness))?
+        }
+    })
+}
+
 /// `identified/v1` for this request and record.
 pub fn identified_statement(
     request: &CheckedRequest,
@@ -147,7 +178,7 @@ pub fn pseudonymous_statement(
 }
 
 /// The citizen's signature, where a consent is the ground.
-fn signature(ground: &Ground) -> Option<Signature> {
+pub fn signature(ground: &Ground) -> Option<Signature> {
     let Ground::Consent { signature, .. } = ground else { return None };
     let bytes = hex::decode(signature).ok()?;
     Signature::from_bytes(&bytes.try_into().ok()?).ok()
