@@ -177,6 +177,6 @@ fn a_gibibyte_moves_in_bounded_memory_and_a_cut_one_goes_on_where_it_was() {
     receive(&pair, &sent, &copy);
     assert!(same(&document, &copy));
     let sent = counted(metrics, "proofgate_payload_bytes_total{direction=\"out\"}") - sent_before;
-    // Two may have arrived without their acknowledgement.
+    // Four may have arrived without their acknowledgement.
     assert!(sent < CUT_BYTES + 4 * PART_BYTES, "{sent} bytes sent of {CUT_BYTES}");
 }

@@ -46,9 +46,11 @@ use crate::payload::PayloadStore;
 use lying::Lying;
 use rows::{OpenPayloads, PayloadRow, Sealed, Stage};
 
-/// Documents that are sealed at once, and as many that are read; each takes up to four parts in memory.
-/// Whoever comes later waits.
+/// Documents that are sealed at once, and as many that are read; each takes up to four parts in memory,
+/// besides those that are being stored. Whoever comes later waits.
 const MAX_STREAMS: usize = 8;
+/// Parts of all these documents that are stored at once.
+const MAX_STORING: usize = 8;
 /// Payloads whose parts are sent at once, as many as are checked at once.
 const MAX_MOVING: usize = 2;
 /// Payloads that are looked at at once: most only wait for somebody.
@@ -75,6 +77,7 @@ pub(super) struct Payloads {
     /// Told of every change of a row, and of every payload that nobody holds any more.
     changed: watch::Sender<()>,
     sealing: Semaphore,
+    storing: Arc<Semaphore>,
     reading: Arc<Semaphore>,
     sending: Semaphore,
     checking: Arc<Semaphore>,
@@ -104,6 +107,7 @@ impl Payloads {
             waiting: Mutex::default(),
             changed: watch::Sender::new(()),
             sealing: Semaphore::new(MAX_STREAMS),
+            storing: Arc::new(Semaphore::new(MAX_STORING)),
             reading: Arc::new(Semaphore::new(MAX_STREAMS)),
             sending: Semaphore::new(MAX_MOVING),
             checking: Arc::new(Semaphore::new(MAX_MOVING)),

@@ -9,8 +9,8 @@ use bytes::Bytes;
 use crypto::envelope::stream::MAX_PART_BYTES;
 
 /// Buffers that wait to be used again, of all departments of a process: as many as one payload that is
-/// received and one that is sent fill. Beyond these they are freed.
-const MAX_IDLE: usize = 6;
+/// sealed fills, or one that is sent and one that is received. Beyond these they are freed.
+const MAX_IDLE: usize = 8;
 
 static IDLE: Mutex<Vec<Vec<u8>>> = Mutex::new(Vec::new());
 

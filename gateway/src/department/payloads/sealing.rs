@@ -1,30 +1,35 @@
 //! Sealing a document while it comes in: reading, sealing and storing at the same time.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use crypto::Digest;
 use crypto::commitment::Salt;
 use crypto::envelope::stream::{
-    CHUNK_BYTES, CiphertextHasher, Part, PayloadSealer, StreamError, UnhashedSealer,
+    CHUNK_BYTES, CiphertextDigest, CiphertextHasher, Part, PayloadSealer, StreamError,
+    UnhashedSealer,
 };
 use crypto::envelope::{Message, PayloadId, Route};
 use thiserror::Error;
 use tokio::sync::mpsc;
-use tokio::task::spawn_blocking;
+use tokio::task::{JoinError, JoinSet, spawn_blocking};
 
 use super::super::{Department, Internal, Peers, department_name, recipient_key};
 use super::sending::{SentPayload, sent_view};
 use super::{PayloadRow, Sealed, Stage};
 use crate::document::payload::{DocumentName, DocumentNameError};
 use crate::measure;
-use crate::payload::PartBuffer;
+use crate::payload::{PartBuffer, PayloadError};
 
 /// Chunks of a document that wait to be sealed.
 const WAITING_CHUNKS: usize = 2;
-/// Sealed parts that wait to be stored, besides the one that is being stored and the one being filled.
+/// Sealed parts that wait to be hashed, besides the one that is being hashed and the one being filled.
 const WAITING_PARTS: usize = 1;
+/// Parts of a document that are stored at once. Each waits for the disk twice, for its bytes and for its
+/// name, and a disk takes several such waits together in little more time than one.
+const STORING: usize = 4;
 /// As much of a chunk is sealed at a time: less than a part, so that one part is filled at most.
 const PIECE_BYTES: usize = 1024 * 1024;
 
@@ -152,7 +157,7 @@ impl Department {
         Ok(id)
     }
 
-    /// Seals a document into the store, part by part: while one part is stored, the next one is sealed.
+    /// Seals a document into the store, part by part: while some parts are stored, the next one is sealed.
     async fn seal_parts<S: Chunks>(
         &self,
         row: &PayloadRow,
@@ -172,7 +177,7 @@ impl Department {
         let sealer = sealer.map_err(Internal::from)?;
         let sealer = sealer.with_buffers(|| PartBuffer::take().into_vec()).unhashed();
         let (chunks, incoming) = mpsc::channel(WAITING_CHUNKS);
-        let (outgoing, mut parts) = mpsc::channel::<Part>(WAITING_PARTS);
+        let (outgoing, parts) = mpsc::channel::<Part>(WAITING_PARTS);
         let sealing = spawn_blocking(move || seal_all(sealer, incoming, &outgoing));
         let read = async move {
             // Whoever does not take a chunk any more has failed and says so itself.
@@ -184,18 +189,7 @@ impl Department {
             let _: Result<(), mpsc::error::SendError<_>> = chunks.send(None).await;
             Ok(())
         };
-        let store = async move {
-            let mut hasher = CiphertextHasher::default();
-            while let Some(Part { number, bytes }) = parts.recv().await {
-                let part = PartBuffer::from(bytes).into_bytes();
-                let put = self.payloads.store.put(&row.request, &row.id, number, part.clone());
-                let (put, hashed) = tokio::join!(put, hash(hasher, part));
-                put?;
-                hasher = hashed;
-            }
-            Ok::<_, Internal>(hasher.finish())
-        };
-        let (read, stored) = tokio::join!(read, store);
+        let (read, stored) = tokio::join!(read, self.store_parts(row, parts));
         read.map_err(SendPayloadError::Source)?;
         let ciphertext = stored?;
         let sealed = sealing.await.expect("sealing does not panic, and nobody aborts it");
@@ -211,6 +205,46 @@ impl Department {
         let commitment = ciphertext.commit(&salt);
         Ok(Sealed { name, bytes, salt, commitment })
     }
+
+    /// Stores and hashes parts as they come. Ends when none is being stored any more, also after one that
+    /// failed: whatever is forgotten then has no part that comes later.
+    async fn store_parts(
+        &self,
+        row: &PayloadRow,
+        mut parts: mpsc::Receiver<Part>,
+    ) -> Result<CiphertextDigest, Internal> {
+        let mut hasher = CiphertextHasher::default();
+        let (mut storing, mut outcome) = (JoinSet::new(), Ok(()));
+        while outcome.is_ok()
+            && let Some(Part { number, bytes }) = parts.recv().await
+        {
+            let place = Arc::clone(&self.payloads.storing).acquire_owned().await;
+            let place = place.expect("the semaphore is never closed");
+            let part = PartBuffer::from(bytes).into_bytes();
+            let (store, request, id) = (self.payloads.store.clone(), row.request, row.id);
+            let to_store = part.clone();
+            storing.spawn(async move {
+                let _place = place;
+                store.put(&request, &id, number, to_store).await
+            });
+            hasher = hash(hasher, part).await;
+            // Before the next part, so that none waits for one in memory.
+            if storing.len() == STORING {
+                outcome = storing.join_next().await.map_or(Ok(()), stored);
+            }
+        }
+        drop(parts); // the sealer hands on no more
+        while let Some(put) = storing.join_next().await {
+            outcome = outcome.and(stored(put));
+        }
+        outcome?;
+        Ok(hasher.finish())
+    }
+}
+
+/// What storing a part came to.
+fn stored(put: Result<Result<(), PayloadError>, JoinError>) -> Result<(), PayloadError> {
+    put.expect("storing does not panic, and nobody aborts it")
 }
 
 enum SealingError {

@@ -140,9 +140,9 @@ async fn a_few_parts_are_in_memory_at_once_however_long_the_document_is() {
         network.department("tax").send_payload(&request, "decision.pdf", &mut source, &peers);
     let sent = sent.await.unwrap();
     assert_eq!((sent.bytes, sent.delivery), ((PARTS * PART + 1) as u64, Delivery::Delivered));
-    // One is stored, one waits, one is being filled or waits too, besides a few chunks.
-    assert!((PART..4 * PART).contains(&source.most), "{} bytes ahead", source.most);
-    assert_eq!(peers.most.into_inner(), 2, "parts on their way");
+    // Four are stored, one waits, one is being filled or waits too, besides a few chunks.
+    assert!((PART..7 * PART).contains(&source.most), "{} bytes ahead", source.most);
+    assert_eq!(peers.most.into_inner(), 4, "parts on their way");
 
     // Nor are they read long before they are wanted: what is gone by then is missed.
     let mut reader = network.department("welfare").open_payload(&sent.id).unwrap().unwrap();
