@@ -14,6 +14,7 @@ use crate::document::Request;
 use crate::document::key_card::ConsentKey;
 use crate::exchange::issuer::ConsentError;
 use crate::exchange::verification::Note;
+use crate::records::RecordsError;
 use crate::store::Table;
 
 /// A question that waits for the citizen.
@@ -173,7 +174,13 @@ impl Department {
     async fn look_about(&self, key: &ConsentKey) -> Result<(), Internal> {
         for row in self.rows_about(key)? {
             if let Stage::Taken { .. } = row.stage {
-                self.look(&request_digest(&row.request)).await?;
+                match self.look(&request_digest(&row.request)).await {
+                    // It waits for its dataset; the citizen's other questions do not.
+                    Err(Internal::Records(RecordsError::UnknownDataset(dataset))) => {
+                        tracing::error!(department = %self.id, dataset, "a dataset is gone");
+                    }
+                    looked => looked?,
+                }
             }
         }
         Ok(())

@@ -13,6 +13,7 @@ use crate::document::VERSION;
 use crate::document::key_card::{ConsentKey, KeyCard, SignedKeyCard};
 use crate::document::request::Nonce;
 use crate::document::service::Service;
+use crate::records::RecordsError;
 use crate::store::{Batch, Table};
 use crate::subject::Subject;
 
@@ -241,7 +242,14 @@ impl Department {
         key: ConsentKey,
     ) -> Result<bool, Internal> {
         let _changing = self.changing.lock().await;
-        let dataset = self.records().dataset(&service.dataset)?;
+        let dataset = match self.records().dataset(&service.dataset) {
+            Err(RecordsError::UnknownDataset(dataset)) => {
+                // The chain has its service, this folder does not have it: no record takes the card.
+                tracing::error!(department = %self.id, dataset, "a dataset with a service is gone");
+                return Ok(false);
+            }
+            found => found?,
+        };
         let root =
             self.random(|rng| self.records().set_key(&dataset, subject, Some(key), &mut { rng }))?;
         let Some(root) = root else { return Ok(false) };

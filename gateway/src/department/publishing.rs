@@ -130,14 +130,23 @@ impl Department {
     }
 
     /// Publishes every root that is stored and not published.
+    ///
+    /// # Errors
+    /// [`Internal`] of the first dataset whose root is not published; those of the others are.
     pub(crate) async fn publish_roots(&self) -> Result<(), Internal> {
-        let _changing = self.changing.lock().await;
+        let mut outcome = Ok(());
         for service in self.services().await? {
-            let dataset = self.records().dataset(&service.dataset)?;
-            let root = self.records().root(&dataset)?;
-            self.publish_root(&dataset, root).await?;
+            outcome = outcome.and(self.publish_stored_root(&service.dataset).await);
         }
-        Ok(())
+        outcome
+    }
+
+    /// Publishes a dataset's root, if that is stored and not published.
+    pub(crate) async fn publish_stored_root(&self, dataset: &str) -> Result<(), Internal> {
+        let _changing = self.changing.lock().await;
+        let dataset = self.records().dataset(dataset)?;
+        let root = self.records().root(&dataset)?;
+        self.publish_root(&dataset, root).await.map(drop)
     }
 
     /// Publishes a dataset's root, unless it is the current one; returns the entry with it, if the

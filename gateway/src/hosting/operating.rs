@@ -13,11 +13,13 @@ use crate::http::local::operating::{Approval, OperatingApi, Proposal, Published}
 impl<P: Peers + 'static> OperatingApi for Hosted<P> {
     async fn publish_service(&self, service: Service) -> Result<Published, Problem> {
         let department = Arc::clone(&self.department);
-        let entry = to_the_end(async move { department.publish_service(&service).await }).await?;
-        // Records that were imported before the service have a root that is not published yet.
-        let department = Arc::clone(&self.department);
-        to_the_end(async move { department.publish_roots().await }).await?;
-        Ok(published(entry))
+        let publish = async move {
+            let entry = department.publish_service(&service).await?;
+            // Records that were imported before the service have a root that is not published yet.
+            department.publish_stored_root(&service.dataset).await?;
+            Ok::<_, publishing::PublishError>(entry)
+        };
+        Ok(published(to_the_end(publish).await?))
     }
 
     async fn propose_department(

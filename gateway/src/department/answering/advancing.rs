@@ -135,7 +135,7 @@ impl Department {
             Ok(closed) => return Ok(Stage::Closed(*closed.state())),
             Err(exchange) => exchange,
         };
-        self.publish_roots().await?;
+        self.publish_stored_root(&row.dataset).await?;
         let (record, standing) = {
             // Record, path and published root are of one state.
             let _changing = self.changing.lock().await;

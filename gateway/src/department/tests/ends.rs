@@ -1,6 +1,7 @@
 //! Where questions stand before anybody has looked, and how they end.
 
 use super::*;
+use crate::store::{Batch, Table};
 
 /// On no record.
 const UNKNOWN: i64 = 999_999_999_990;
@@ -91,4 +92,29 @@ async fn a_question_is_taken_before_anybody_looks_whom_it_is_about() {
     assert_eq!(states(), ["received", "received"]);
     tax.resume(&network.peers).await.unwrap();
     assert_eq!(states(), ["awaiting-consent", "unknown"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dataset_that_is_gone_stops_its_own_exchanges_and_no_others() {
+    let network = Network::new(0).await;
+    let citizen = Citizen::new(CURTIS);
+    let card = network.enrol(&citizen).await;
+    let mut service = tax_service();
+    service["dataset"] = json!("lost");
+    network.publish("tax", service).await;
+    let mut gone = Batch::default();
+    gone.delete(Table::Datasets, b"lost");
+    network.stores[&id("tax")].commit(gone).unwrap();
+
+    let lost = network.ask(ask(|ask| ask["dataset"] = json!("lost"))).await.unwrap();
+    let asked = network.ask(ask(|_| ())).await.unwrap();
+    let tax = network.department("tax");
+    let error = tax.resume(&network.peers).await.unwrap_err();
+    assert_eq!(error.to_string(), "no dataset \"lost\"");
+    assert_eq!(tax.unfinished_digests().unwrap().len(), 2);
+    let answered = network.answer("tax", &citizen, &asked).await;
+    assert_eq!(answered.status, Status::Verified);
+    assert_eq!(tax.unfinished_digests().unwrap(), [lost.request]);
+    // Nor is a card refused for it.
+    assert_eq!(tax.present_card(&citizen.key(), &card).await.unwrap(), ["tax"]);
 }
