@@ -189,6 +189,8 @@ enum StepError {
     Genesis { path: PathBuf, error: GenesisError },
     #[error("the wallet knows no department yet: give --gateway and --department")]
     NoDepartment,
+    #[error("{0} has no record of the card's citizen, so the key is in none")]
+    NoRecord(DepartmentId),
     #[error("consents that are not on the chain as you gave them: {0}; see above")]
     Consents(usize),
     #[error("the terminal: {0}")]
@@ -204,7 +206,9 @@ impl StepError {
             Self::Wallet(error) => wallet_exit(error),
             Self::Read { error, .. } => Exit::of_reading(error),
             Self::NoDepartment => Exit::Usage,
-            Self::Json { .. } | Self::Genesis { .. } | Self::Consents(_) => Exit::DataErr,
+            Self::Json { .. } | Self::Genesis { .. } | Self::NoRecord(_) | Self::Consents(_) => {
+                Exit::DataErr
+            }
             Self::Terminal(_) => Exit::IoErr,
         }
     }
@@ -280,12 +284,10 @@ async fn step(folder: &Path, step: Step) -> Result<(), StepError> {
         Step::Present { place } => {
             let issuer = go_to(&mut wallet, place)?;
             let datasets = wallet.present(issuer).await?;
-            let text = if datasets.is_empty() {
-                format!("{issuer} has no record that takes this card")
-            } else {
-                format!("{issuer} put the key into: {}", datasets.join(", "))
-            };
-            say(plain(&text));
+            if datasets.is_empty() {
+                return Err(StepError::NoRecord(issuer));
+            }
+            say(plain(&format!("{issuer} put the key into: {}", datasets.join(", "))));
             Ok(())
         }
         Step::List { places, json } => list(&mut wallet, places, json).await,

@@ -275,3 +275,18 @@ async fn a_consent_that_cannot_be_withdrawn_is_in_the_exit_status_of_history() {
     assert!(matches!(outcome, Err(StepError::Wallet(WalletError::Card { .. }))));
     served.abort();
 }
+
+#[tokio::test]
+async fn a_card_that_no_record_takes_is_told_as_a_failure() {
+    let outer = TempDir::new().unwrap();
+    let folder = outer.path().join("wallet");
+    let (gateway, base, served) = start(Arc::new(SystemClock)).await;
+    prepared(&folder).await;
+    let present = ["present", "--gateway", &base.to_string(), "--department", "tax"];
+    assert_eq!(run(&folder, &present).await.1, Exit::Ok);
+    gateway.tax.datasets.lock().unwrap().clear();
+    let (outcome, status) = run(&folder, &present).await;
+    assert_eq!(status, Exit::DataErr);
+    assert!(matches!(outcome, Err(StepError::NoRecord(_))));
+    served.abort();
+}

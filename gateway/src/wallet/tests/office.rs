@@ -60,6 +60,8 @@ pub(crate) struct Office {
     pub(crate) card_signer: Mutex<&'static str>,
     pub(super) pending: Mutex<Vec<Pending>>,
     pub(crate) history: Mutex<Vec<PastExchange>>,
+    /// With a record that takes a card.
+    pub(crate) datasets: Mutex<Vec<String>>,
     locks: Mutex<HashMap<Digest, Digest>>,
     nonces: Mutex<Vec<[u8; 16]>>,
     /// Where the wallet must have written what withdraws a consent before it sends the consent.
@@ -75,6 +77,7 @@ impl Office {
             card_signer: Mutex::new(name),
             pending: Mutex::default(),
             history: Mutex::default(),
+            datasets: Mutex::new(vec!["incomes".to_owned()]),
             locks: Mutex::default(),
             nonces: Mutex::default(),
             withdrawals: Mutex::default(),
@@ -174,7 +177,7 @@ impl CitizenApi for Office {
     async fn take_card(&self, _: &VerifiedCitizen, card: Value) -> Result<CardTaken, Problem> {
         let registrar = card["card"]["registrar"].as_str().unwrap().to_owned();
         self.log.lock().unwrap().push(format!("card of {registrar}"));
-        Ok(CardTaken { datasets: vec!["incomes".to_owned()] })
+        Ok(CardTaken { datasets: self.datasets.lock().unwrap().clone() })
     }
 
     async fn pending(&self, _: &VerifiedCitizen) -> Result<Vec<Pending>, Problem> {
