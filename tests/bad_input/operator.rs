@@ -255,6 +255,13 @@ const ROWS: &[Row] = &[
         named: &["--query"],
     },
     Row {
+        fault: "a payload that nobody sent",
+        make: nothing,
+        arguments: &["payload", "receive", "00112233445566778899aabbccddeeff", "--out", "x"],
+        exit: 65,
+        named: &["00112233445566778899aabbccddeeff", "payload list"],
+    },
+    Row {
         fault: "a bundle that is none",
         make: nothing,
         arguments: &["verify", "gateway/data/tax.schema.json"],

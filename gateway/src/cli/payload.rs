@@ -19,7 +19,7 @@ use super::operator::Operator;
 use super::request::print_json;
 use super::say;
 use crate::folder::Folder;
-use crate::http::local::{CompletePayload, Delivery, PayloadReceived, PayloadSent};
+use crate::http::local::{Delivery, PayloadReceived, PayloadSent};
 use crate::http::local_client::PayloadToError;
 
 /// Time between two looks for a payload that is waited for.
@@ -174,12 +174,24 @@ async fn receive(
     }
     let until = Instant::now() + Duration::from_secs(wait);
     let complete = loop {
-        if let Some(complete) = complete(operator, id).await? {
+        let found = received(operator, id).await?;
+        if let Some(complete) = found.as_ref().and_then(|it| it.complete.clone()) {
             break complete;
         }
         if Instant::now() >= until {
-            let text = format_args!("payload {id} is not complete, or not for this department");
-            return Err(Failure::new(Exit::TempFail, text));
+            return Err(match found {
+                Some(PayloadReceived { sender, .. }) => Failure::new(
+                    Exit::TempFail,
+                    format_args!("payload {id} of {sender} is not complete yet; try again later"),
+                ),
+                None => Failure::new(
+                    Exit::DataErr,
+                    format_args!(
+                        "nothing has come of a payload {id}: proofgate payload list shows what others \
+                         have sent, proofgate payload show what became of one that was sent from here"
+                    ),
+                ),
+            });
         }
         sleep_until(until.min(Instant::now() + LOOK)).await;
     };
@@ -209,10 +221,10 @@ async fn receive(
     Ok(())
 }
 
-/// What is known of a payload, once all of it is there and checked.
-async fn complete(operator: &Operator, id: &PayloadId) -> Result<Option<CompletePayload>, Failure> {
+/// What is known of a payload that somebody sends; none before its first part has come.
+async fn received(operator: &Operator, id: &PayloadId) -> Result<Option<PayloadReceived>, Failure> {
     let payloads = operator.client.payloads().await?;
-    Ok(payloads.into_iter().find(|it| it.id == *id).and_then(|it| it.complete))
+    Ok(payloads.into_iter().find(|it| it.id == *id))
 }
 
 fn bar(length: u64) -> ProgressBar {
