@@ -52,6 +52,17 @@ struct Row {
 
 fn nothing(_: &Path) {}
 
+/// Overwrites what is in a folder's files.
+fn garble(folder: &Path) {
+    for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
+        if let length @ 1.. = entry.metadata().unwrap().len()
+            && entry.file_type().unwrap().is_file()
+        {
+            fs::write(entry.path(), vec![0x5a; usize::try_from(length).unwrap()]).unwrap();
+        }
+    }
+}
+
 fn replace(file: &Path, from: &str, to: &str) {
     let text = fs::read_to_string(file).unwrap();
     assert!(text.contains(from), "{}: no {from}", file.display());
@@ -192,6 +203,27 @@ const ROWS: &[Row] = &[
         arguments: &["serve"],
         exit: 65,
         named: &["the chain", "[mark-damaged]"],
+    },
+    Row {
+        fault: "a chain whose files were changed, served",
+        make: |folder| garble(&folder.join("chain").join("sled")),
+        arguments: &["serve"],
+        exit: 65,
+        named: &["the chain"],
+    },
+    Row {
+        fault: "a chain whose files were changed, audited",
+        make: |folder| garble(&folder.join("chain").join("sled")),
+        arguments: &["audit"],
+        exit: 65,
+        named: &["chain", "sled"],
+    },
+    Row {
+        fault: "a chain that is not there, audited",
+        make: |folder| fs::remove_dir_all(folder.join("chain")).unwrap(),
+        arguments: &["audit"],
+        exit: 66,
+        named: &["chain: No such file"],
     },
     Row {
         fault: "a folder that is a gateway's already",

@@ -93,6 +93,14 @@ pub enum OpenError {
         /// What the operating system or sled said.
         reason: String,
     },
+    /// sled's files are not what it wrote.
+    #[error("{path} does not open: {reason}")]
+    Files {
+        /// The folder.
+        path: String,
+        /// What sled said.
+        reason: String,
+    },
     /// Another process has the folder open.
     #[error("{path} is open in another process")]
     Locked {
@@ -155,6 +163,7 @@ impl OpenError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::File { .. } => "store-file",
+            Self::Files { .. } => "store-files",
             Self::Locked { .. } => "store-locked",
             Self::Format { .. } => "store-format",
             Self::Network => "store-network",

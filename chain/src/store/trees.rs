@@ -77,8 +77,14 @@ impl Trees {
                 _lock: lock,
             })
         };
-        open().map_err(|error: sled::Error| {
-            OpenError::file(&Self::path(folder), &io::Error::other(error))
+        open().map_err(|error: sled::Error| match error {
+            sled::Error::Io(error) if is_refusal(&error) => {
+                OpenError::file(&Self::path(folder), &error)
+            }
+            error => {
+                let path = Self::path(folder).display().to_string();
+                OpenError::Files { path, reason: error.to_string() }
+            }
         })
     }
 
@@ -263,6 +269,17 @@ pub(crate) fn open_sled(path: &Path) -> Result<sled::Db, sled::Error> {
             opened => return opened,
         }
     }
+}
+
+/// Whether it is the operating system that refused, and not a file that is other than it should be.
+fn is_refusal(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::PermissionDenied
+            | io::ErrorKind::ReadOnlyFilesystem
+            | io::ErrorKind::StorageFull
+            | io::ErrorKind::QuotaExceeded
+    )
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the signature that map_err wants")]

@@ -30,6 +30,7 @@ const NEVER_TOLD: &[(&str, &[&str])] = &[
         "a chain's folder does not open, so that no gateway runs",
         &[
             "store-file",
+            "store-files",
             "store-locked",
             "store-format",
             "store-network",
