@@ -83,7 +83,7 @@ async fn each_fault_of_a_question_is_named_to_who_asked() {
     let good = serde_json::to_value(ask(subject, 2_000_000)).unwrap();
     let clause = &good["query"][0];
     let faults = [
-        (json!({"issuer": "treasury"}), refused(404, "dataset-unknown")),
+        (json!({"issuer": "treasury"}), refused(404, "department-unknown")),
         (json!({"issuer": "Not a slug"}), refused(422, "request")),
         (json!({"dataset": "religion"}), refused(404, "dataset-unknown")),
         (json!({"subject": "1O1061001312"}), refused(422, "subject")),

@@ -74,7 +74,7 @@ const ROWS: &[Row] = &[
         "an unknown department",
         Sent::Ask(|ask| ask["issuer"] = json!("navy")),
         404,
-        "dataset-unknown",
+        "department-unknown",
         "navy",
     ),
     (

@@ -159,6 +159,7 @@ impl From<LocalClientError> for Failure {
             LocalClientError::Source { .. } => Exit::IoErr,
             LocalClientError::Rejected { .. } => Exit::DataErr,
             LocalClientError::Problem(problem) => match problem.status {
+                404 if problem.code == "department-unknown" => Exit::NoHost,
                 401 | 403 => Exit::NoPerm,
                 429 | 503 | 504 => Exit::TempFail,
                 502 => Exit::Unavailable,

@@ -99,7 +99,10 @@ pub struct Asked {
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum AskError {
-    /// No such department, or no such dataset of it.
+    /// No such department.
+    #[error("no department {0} is registered on this network")]
+    UnknownDepartment(DepartmentId),
+    /// No such dataset of the department.
     #[error("{issuer} has no dataset {dataset:?}")]
     UnknownDataset {
         /// The department.
@@ -157,6 +160,7 @@ impl AskError {
     /// A stable name of the failed check.
     pub fn code(&self) -> &str {
         match self {
+            Self::UnknownDepartment(_) => "department-unknown",
             Self::UnknownDataset { .. } => "dataset-unknown",
             Self::Subject(_) => "subject",
             Self::Query(_) => "request-query",
@@ -387,6 +391,9 @@ impl Department {
     /// The issuer's current service for the dataset.
     async fn find_service(&self, ask: &Ask) -> Result<(EntryId, Service), AskError> {
         let replica = self.chain();
+        if replica.state().department(&ask.issuer).is_none() {
+            return Err(AskError::UnknownDepartment(ask.issuer));
+        }
         for (_, dataset) in replica.state().datasets() {
             let current = replica.state().service(&dataset.service);
             if let Some(current) = current.filter(|_| dataset.issuer == ask.issuer)
