@@ -84,6 +84,11 @@ fn the_exit_code_says_what_is_wrong() {
     assert!(String::from_utf8(cut.stderr).unwrap().ends_with("[bundle-malformed]\n"));
     let no_genesis = verify(&[path, "--genesis", "/nowhere/genesis.json"], b"");
     assert_eq!(no_genesis.status.code(), Some(66));
+    // In a folder that is no gateway's.
+    let no_genesis = verify(&[path, "--dir", "/nowhere"], b"");
+    assert_eq!(no_genesis.status.code(), Some(66));
+    let message = String::from_utf8(no_genesis.stderr).unwrap();
+    assert!(message.contains("with --genesis"), "{message}");
     let no_bundle = verify(&["/nowhere/answer.json", "--genesis", genesis], b"");
     assert_eq!(no_bundle.status.code(), Some(66));
     assert_eq!(verify(&[], b"").status.code(), Some(64));

@@ -117,7 +117,10 @@ async fn audit(
     let client = url.map(|url| ChainClient::new(url, ClientLimits::default()));
     let genesis = match (&client, network) {
         (Some(client), Some(network)) => fetched(client, network).await?,
-        _ => read_genesis(&genesis.unwrap_or_else(|| folder.genesis_file()))?,
+        _ => match genesis {
+            Some(path) => read_genesis(&path)?,
+            None => read_genesis(&folder.genesis_file()).map_err(Failure::of_own_genesis)?,
+        },
     };
     let kept: Result<Vec<_>, Failure> =
         checkpoint.iter().map(|path| kept(&genesis, path)).collect();

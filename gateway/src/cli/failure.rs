@@ -80,6 +80,19 @@ impl From<GenesisFileError> for Failure {
     }
 }
 
+impl Failure {
+    /// The gateway's folder, which nobody had to name, has no genesis file.
+    pub(super) fn of_own_genesis(error: GenesisFileError) -> Self {
+        let missing = matches!(
+            &error,
+            GenesisFileError::File(file) if file.error.kind() == io::ErrorKind::NotFound
+        );
+        let Self { exit, message } = error.into();
+        let hint = if missing { "; name the network's genesis file with --genesis" } else { "" };
+        Self::new(exit, format_args!("{message}{hint}"))
+    }
+}
+
 impl From<DocumentError> for Failure {
     fn from(error: DocumentError) -> Self {
         let exit = match &error {

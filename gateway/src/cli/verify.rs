@@ -37,8 +37,10 @@ pub(super) struct Arguments {
 /// Verifies a bundle and says what holds.
 pub(super) fn run(folder: &Folder, arguments: &Arguments) -> Result<(), Failure> {
     let Arguments { bundle: path, genesis, production, json } = arguments;
-    let default = folder.genesis_file();
-    let genesis = read_genesis(genesis.as_deref().unwrap_or(&default))?;
+    let genesis = match genesis {
+        Some(path) => read_genesis(path)?,
+        None => read_genesis(&folder.genesis_file()).map_err(Failure::of_own_genesis)?,
+    };
     let bytes = read(path)?;
     let strictness = Strictness { production: *production };
     let verified = Bundle::from_slice(&bytes)
