@@ -79,6 +79,7 @@ impl Serving {
         if config.production {
             return Err(ServeError::DevelopmentKeys);
         }
+        folder.find_development_keys()?;
         let tls = config.tls.as_ref();
         let tls = tls.map(|it| http::tls::server(&it.certificate, &it.key)).transpose()?;
         let trust = Trust::with_roots(&config.authorities)?;

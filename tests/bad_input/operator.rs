@@ -170,6 +170,13 @@ const ROWS: &[Row] = &[
         named: &["identified-v1.development.key", "bytes"],
     },
     Row {
+        fault: "a folder without proving keys",
+        make: |folder| fs::remove_dir_all(folder.join("proving")).unwrap(),
+        arguments: &["serve"],
+        exit: 66,
+        named: &["identified-v1.development.key"],
+    },
+    Row {
         fault: "another genesis",
         make: |folder| replace(&folder.join("genesis.json"), "citizen number", "citizen id"),
         arguments: &["serve"],

@@ -56,6 +56,21 @@ impl Folder {
         Ok(())
     }
 
+    /// Checks that the development key of every circuit can be read, and not what is in it: that takes
+    /// seconds.
+    ///
+    /// # Errors
+    /// [`ProvingKeyError`] naming the first that cannot.
+    pub fn find_development_keys(&self) -> Result<(), ProvingKeyError> {
+        for circuit in CircuitId::ALL {
+            let path = self.development_key(circuit);
+            if let Err(error) = std::fs::File::open(&path) {
+                return Err(ProvingKeyError { path, fault: ProvingKeyFault::Io(error) });
+            }
+        }
+        Ok(())
+    }
+
     /// Reads the development key of every circuit, and checks every point of it.
     ///
     /// # Errors
