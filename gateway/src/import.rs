@@ -151,12 +151,17 @@ impl RowFault {
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum FileError {
-    /// The header names a field that the schema does not have. Without a header, that is somebody's
-    /// value, and so not repeated.
-    #[error("line 1, column {column}: no field of this name; the schema {schema} has {expected}")]
+    /// The header names a field that the schema does not have.
+    #[error(
+        "line 1, column {column}: no field {}; the schema {schema} has {expected}",
+        name.as_ref().map_or_else(|| "of this name".to_owned(), |name| format!("{name:?}"))
+    )]
     UnknownField {
         /// Which column, from 1.
         column: usize,
+        /// What the header calls it. None if line 1 may not be a header: then it is somebody's value, and
+        /// so not repeated.
+        name: Option<String>,
         /// The schema's name.
         schema: String,
         /// The schema's fields.

@@ -9,6 +9,9 @@ use csv::{ByteRecord, ReaderBuilder};
 use super::quotes::{QuoteGuard, TooLong};
 use super::{FileError, RowFault};
 
+/// The longest name of an unknown column that is repeated.
+const MAX_NAME_BYTES: usize = 64;
+
 #[derive(Debug)]
 pub(super) struct CommaSeparated<R> {
     reader: csv::Reader<QuoteGuard<R>>,
@@ -35,6 +38,7 @@ impl<R: Read> CommaSeparated<R> {
             let found = schema.field(name.trim_matches(' '));
             let (position, field) = found.ok_or_else(|| FileError::UnknownField {
                 column: number,
+                name: column_name(schema, &header, name),
                 schema: schema.name().to_owned(),
                 expected: names(schema),
             })?;
@@ -85,6 +89,20 @@ impl<R: Read> CommaSeparated<R> {
     pub(super) fn position(&self) -> u64 {
         self.reader.position().byte()
     }
+}
+
+/// A column's name, if it can be no value of a record: line 1 is a header, for it names a field of the
+/// schema, and what stands there is spelled as names are.
+fn column_name(schema: &Schema, header: &ByteRecord, name: &str) -> Option<String> {
+    let is_field = |name: &[u8]| {
+        std::str::from_utf8(name).is_ok_and(|name| schema.field(name.trim_matches(' ')).is_some())
+    };
+    let name = name.trim_matches(' ');
+    let spelled = name.starts_with(|first: char| first.is_ascii_alphabetic())
+        && name.len() <= MAX_NAME_BYTES
+        && name.bytes().all(|it| it.is_ascii_alphanumeric() || matches!(it, b'_' | b'-' | b' '));
+    let digits = name.bytes().filter(u8::is_ascii_digit).count();
+    (header.iter().any(is_field) && spelled && digits < 5).then(|| name.to_owned())
 }
 
 fn names(schema: &Schema) -> String {

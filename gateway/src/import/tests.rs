@@ -132,8 +132,13 @@ fn columns_may_stand_in_any_order() {
 fn a_header_must_name_the_schemas_fields() {
     assert_eq!(
         message(b"id,name,extra\n1,a,b\n"),
-        "line 1, column 3: no field of this name; the schema small has id, name"
+        "line 1, column 3: no field \"extra\"; the schema small has id, name"
     );
+    // Where a name may be a value, or is none, it is not repeated.
+    for first in ["1,a,extra", "id,name,Curtis P.", "id,name,x12345", "id,name,1"] {
+        let text = message(format!("{first}\n1,a,b\n").as_bytes());
+        assert!(text.contains(": no field of this name; the schema small"), "{text}");
+    }
     assert_eq!(message(b"id,id\n1,1\n"), "line 1: field \"id\" stands twice");
     assert_eq!(message(b"id\n1\n"), "line 1: field \"name\" is missing");
     assert_eq!(message(b""), "line 1: field \"id\" is missing");
