@@ -370,6 +370,12 @@ fn every_fault_of_an_operator_is_named_and_changes_nothing() {
     assert!(message.contains("gateway.lock") && message.contains("process "), "{message}");
     let listed = done(proofgate(&template.folder(), &["approve", "--json"]));
     assert_eq!(listed.matches("\"approved\": true").count(), 2, "{listed}");
+    // There is nothing to approve in what a member's document says already.
+    let document = template.folder().join("tax").join("department.json");
+    let output = proofgate(&template.folder(), &["approve", document.to_str().unwrap()]);
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success() && message.contains("already in force"), "{message}");
+    assert_eq!(done(proofgate(&template.folder(), &["approve", "--json"])), listed);
     let (status, log) = running.stop();
     assert!(status.success(), "{log}");
     // One that was killed stands in nobody's way.

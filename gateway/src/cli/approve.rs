@@ -9,8 +9,13 @@ use crypto::Digest;
 use super::failure::Failure;
 use super::operator::Operator;
 use super::say;
+use super::text::plain;
 use crate::folder::{Folder, read_document};
 use crate::http::local::operating::{Approval, Proposal};
+use crate::http::local_client::LocalClientError;
+
+/// The code of a department's document that there is nothing to approve of.
+const IN_FORCE: &str = "department-in-force";
 
 /// Arguments of `proofgate approve`.
 #[derive(Debug, Args)]
@@ -83,7 +88,13 @@ async fn act(operator: &Operator, what: Option<What>, json: bool) -> Result<(), 
             client.approve(Approval { entry }).await?;
             vec![entry]
         }
-        Some(What::Department(document)) => vec![client.propose_department(&document).await?.entry],
+        Some(What::Department(document)) => match client.propose_department(&document).await {
+            Err(LocalClientError::Problem(problem)) if problem.code == IN_FORCE => {
+                eprintln!("proofgate: {}", plain(&problem.detail));
+                return Ok(());
+            }
+            proposed => vec![proposed?.entry],
+        },
     };
     let proposals = client.proposals().await?;
     let now: Vec<_> = proposals.into_iter().filter(|it| approved.contains(&it.entry)).collect();

@@ -26,6 +26,11 @@ pub enum PublishError {
     /// The service names another issuer.
     #[error("service: its issuer is another department")]
     OtherIssuer,
+    /// The department is a member of the network with exactly this document.
+    #[error(
+        "{0} is a department of this network with exactly this document: it is already in force"
+    )]
+    InForce(DepartmentId),
     /// The circuit document does not hold.
     #[error("circuit: {0}")]
     Circuit(#[from] CircuitDocumentError),
@@ -76,6 +81,7 @@ impl PublishError {
             Self::Service(_) => "service-invalid",
             Self::OtherIssuer => "service-issuer",
             Self::OtherSchema { .. } => "service-schema",
+            Self::InForce(_) => "department-in-force",
             Self::Circuit(_) => "circuit-invalid",
             Self::OtherConstraints { .. } => "circuit-constraints",
             Self::Unreadable(_) => "circuit-unreadable",
@@ -184,7 +190,11 @@ impl Department {
         let replaces = {
             let replica = self.chain();
             let mut members = replica.state().members();
-            members.find(|it| it.department.id == department.id).and_then(|member| member.entry)
+            let member = members.find(|it| it.department.id == department.id);
+            if member.is_some_and(|member| *member.department == *department) {
+                return Err(PublishError::InForce(department.id));
+            }
+            member.and_then(|member| member.entry)
         };
         let content = Content::Department { document: *document.digest(), replaces };
         Ok(self.append(content, Some(document)).await.map_err(Internal::from)?)

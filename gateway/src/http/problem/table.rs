@@ -134,6 +134,7 @@ pub(super) const TABLE: &[Row] = &[
             "answer-replayed",
             "key-card-not-current",
             "card-repeated",
+            "department-in-force",
             "payload-unanswered",
             "payload-other",
             "payload-part-missing",
