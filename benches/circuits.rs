@@ -1,15 +1,21 @@
-//! Both circuits: check a witness, prove, verify, load a key. Constraints and bytes are printed first.
+//! Both circuits: check a witness, prove, verify one and many, load a key. Constraints, bytes and what a
+//! proof costs in a batch are printed first.
 //!
 //! `cargo bench --bench circuits`. Every proof is verified before anything is timed.
 
-use std::{collections::BTreeMap, hint::black_box};
+use std::{
+    collections::BTreeMap,
+    hint::black_box,
+    time::{Duration, Instant},
+};
 
 use circuits::{
     Fr,
     eddsa::PrivateKey,
     encoding::Value,
     groth16::{
-        self, ConstraintSynthesizer, PROOF_BYTES, PreparedVerifyingKey, ProvingKey, VerifyingKey,
+        self, Claim, ConstraintSynthesizer, PROOF_BYTES, PreparedVerifyingKey, Proof, ProvingKey,
+        VerifyingKey,
     },
     query::{Basis, CompiledQuery, Mode, Query},
     record::{self, Opening},
@@ -31,6 +37,8 @@ const SCHEMA: &str = r#"{
          "description": "Income."}
     ]
 }"#;
+/// Proofs that are verified together.
+const BATCHES: [usize; 3] = [8, 64, 512];
 const QUERY: &str = r#"[{"path": ["income"], "predicate": {"$lt": 50000}}]"#;
 
 /// The element that stands for the schema's digest.
@@ -86,6 +94,36 @@ fn pseudonymous_circuit() -> ([Fr; 4], pseudonymous::Circuit) {
     (statement.to_public_inputs(), pseudonymous::Circuit::new(statement, witness))
 }
 
+/// The median time of some runs.
+fn median(mut run: impl FnMut()) -> Duration {
+    let times = (0..11).map(|_| {
+        let start = Instant::now();
+        run();
+        start.elapsed()
+    });
+    let mut times: Vec<_> = times.collect();
+    times.sort_unstable();
+    times[times.len() / 2]
+}
+
+/// What a proof costs in a batch, next to a verification of its own in the same run.
+fn print_batches(key: &PreparedVerifyingKey, claims: &[Claim<'_>]) {
+    let rng = &mut groth16::rng_from_seed([2; 32]);
+    let Claim { inputs, proof } = claims[0];
+    let alone = median(|| groth16::verify(key, inputs, proof).expect("it verifies"));
+    println!("  verify alone        {:>9.3} ms", alone.as_secs_f64() * 1e3);
+    for n in BATCHES {
+        let claims = &claims[..n];
+        let whole = median(|| groth16::verify_batch(key, claims, rng).expect("all verify"));
+        let each = whole.as_secs_f64() / n as f64;
+        println!(
+            "  in a batch of {n:<5} {:>9.3} ms a proof, {:.2} of alone",
+            each * 1e3,
+            each / alone.as_secs_f64()
+        );
+    }
+}
+
 fn bench<C>(criterion: &mut Criterion, id: CircuitId, inputs: [Fr; 4], circuit: &C)
 where
     C: ConstraintSynthesizer<Fr> + Clone,
@@ -104,6 +142,11 @@ where
     println!("  proving key bytes   {:>9}", proving_bytes.len());
     println!("  verifying key bytes {:>9}", verifying_bytes.len());
     println!("  proof bytes         {PROOF_BYTES:>9}");
+    let proofs: Vec<Proof> = (0..BATCHES[BATCHES.len() - 1])
+        .map(|_| proof.rerandomised(key.verifying_key(), rng))
+        .collect();
+    let claims: Vec<_> = proofs.iter().map(|proof| Claim { inputs: &inputs, proof }).collect();
+    print_batches(&prepared, &claims);
 
     let mut group = criterion.benchmark_group(id.name());
     group.sample_size(10);
@@ -116,6 +159,11 @@ where
     group.bench_function("verify", |bencher| {
         bencher.iter(|| groth16::verify(&prepared, black_box(&inputs), &proof));
     });
+    for n in BATCHES {
+        group.bench_function(format!("verify_batch/{n}"), |bencher| {
+            bencher.iter(|| groth16::verify_batch(&prepared, black_box(&claims[..n]), rng));
+        });
+    }
     group.bench_function("load_proving_key", |bencher| {
         bencher.iter(|| ProvingKey::from_bytes(key.r1cs().clone(), black_box(&proving_bytes)));
     });

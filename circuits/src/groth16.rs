@@ -9,6 +9,7 @@
 //!
 //! Source: Groth, "On the Size of Pairing-based Non-interactive Arguments", EUROCRYPT 2016.
 
+mod batch;
 mod key;
 mod proof;
 mod prover;
@@ -20,6 +21,7 @@ use ark_bn254::Bn254;
 use ark_std::rand::{CryptoRng, RngCore, SeedableRng, rngs::StdRng};
 
 pub use ark_relations::gr1cs::{ConstraintSynthesizer, SynthesisError};
+pub use batch::{BatchError, Claim, RefusedClaim, verify_batch};
 pub use key::{
     KeyElement, KeyError, KeyId, ParseKeyIdError, ProvingKey, Query, VerifyingKey, setup,
 };

@@ -12,6 +12,7 @@ use ark_relations::gr1cs::{ConstraintSynthesizer, ConstraintSystemRef, Synthesis
 use ark_serialize::CanonicalSerialize;
 use ark_std::rand::{RngCore, rngs::StdRng};
 
+mod batch;
 mod keys;
 
 /// Knows `x` with `x³ + x + 5 = y` and `x² = z`; the inputs are `y`, `z` and an unused one.

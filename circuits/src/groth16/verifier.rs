@@ -41,6 +41,10 @@ impl PreparedVerifyingKey {
     pub const fn public_inputs(&self) -> usize {
         self.public_inputs
     }
+
+    pub(super) const fn points(&self) -> &ark_groth16::PreparedVerifyingKey<Bn254> {
+        &self.points
+    }
 }
 
 impl std::fmt::Debug for PreparedVerifyingKey {
