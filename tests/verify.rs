@@ -93,3 +93,60 @@ fn the_exit_code_says_what_is_wrong() {
     assert_eq!(no_bundle.status.code(), Some(66));
     assert_eq!(verify(&[], b"").status.code(), Some(64));
 }
+
+#[test]
+fn several_bundles_are_verified_together_and_the_bad_ones_named() {
+    let genesis = filed("genesis/genesis.json");
+    let genesis = genesis.to_str().unwrap();
+    let paths = FORMS.map(bundle);
+    let paths = paths.each_ref().map(|path| path.to_str().unwrap());
+    let all = [paths.as_slice(), &["--genesis", genesis]].concat();
+    let told = verify(&all, b"");
+    let text = String::from_utf8(told.stdout).unwrap();
+    assert_eq!(told.status.code(), Some(0), "{text}");
+    for path in paths {
+        assert!(text.contains(&format!("Verified  {path}: total_wages_cents is less than")));
+    }
+    assert!(text.contains("\n3 of 3 bundles verify.\n"), "{text}");
+    let together = json(&verify(&[all.as_slice(), &["--json"]].concat(), b""));
+    assert_eq!(together["ok"], true);
+    for (place, path) in paths.iter().enumerate() {
+        let mut alone = json(&verify(&[path, "--genesis", genesis, "--json"], b""));
+        alone["file"] = Value::from(*path);
+        assert_eq!(together["bundles"][place], alone);
+    }
+
+    // One after the other is of the first's proof, one that is malformed, and one that is good.
+    let identified: Value = serde_json::from_slice(&fs::read(paths[0]).unwrap()).unwrap();
+    let statutory: Value = serde_json::from_slice(&fs::read(paths[1]).unwrap()).unwrap();
+    let mut swapped = identified.clone();
+    swapped["answer"]["proof"] = statutory["answer"]["proof"].clone();
+    let swapped = serde_json::to_vec(&swapped).unwrap(); // sorted and without space: canonical here
+    let folder = tempfile::tempdir().unwrap();
+    let (bad, cut) = (folder.path().join("swapped.json"), folder.path().join("cut.json"));
+    fs::write(&bad, swapped).unwrap();
+    fs::write(&cut, b"{}").unwrap();
+    let (bad, cut) = (bad.to_str().unwrap(), cut.to_str().unwrap());
+    let some = verify(&[paths[0], bad, cut, paths[1], "--genesis", genesis, "--json"], b"");
+    assert_eq!(some.status.code(), Some(65));
+    let said = json(&some);
+    assert_eq!(said["ok"], false);
+    let codes: Vec<_> = said["bundles"].as_array().unwrap().iter().map(|it| &it["code"]).collect();
+    assert_eq!(
+        codes,
+        ["", "proof-invalid", "bundle-malformed", ""]
+            .map(|code| match code {
+                "" => Value::Null,
+                code => Value::from(code),
+            })
+            .iter()
+            .collect::<Vec<_>>()
+    );
+    let stderr = String::from_utf8(some.stderr).unwrap();
+    assert!(stderr.contains("swapped.json: the answer: the proof: "), "{stderr}");
+    assert!(stderr.contains("[proof-invalid]\n") && stderr.contains("[bundle-malformed]\n"));
+    assert!(!stderr.contains(paths[0]), "{stderr}");
+    // The same file alone is refused for the same reason.
+    let alone = json(&verify(&[bad, "--genesis", genesis, "--json"], b""));
+    assert_eq!(alone["code"], "proof-invalid");
+}

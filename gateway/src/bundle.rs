@@ -26,6 +26,7 @@ mod error;
 mod facts;
 mod parts;
 mod roll;
+mod unproven;
 mod verified;
 
 use chain::identifier::NetworkId;
@@ -37,6 +38,7 @@ use crate::document::{Answer, CircuitDocument, Request, Service, SignedKeyCard};
 use crate::subject::Subject;
 
 pub use error::{BundleError, Part};
+pub use unproven::{UnprovenBundle, verify_many};
 pub use verified::{Recorded, VerifiedBundle};
 
 /// The bundle format this version writes and reads.

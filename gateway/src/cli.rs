@@ -81,8 +81,9 @@ enum Command {
     /// Play the main job on 2,000 sample citizens of four departments, and audit what it left.
     #[command(after_help = "Example: proofgate demo --dir ./network --exit --json > facts.json")]
     Demo(demo::Arguments),
-    /// Verify a filed answer offline, against a genesis file and nothing else.
-    #[command(after_help = "Example: proofgate verify answer.json --genesis genesis.json")]
+    /// Verify filed answers offline, against a genesis file and nothing else.
+    #[command(after_help = "Example: proofgate verify answer.json --genesis genesis.json\n\
+        Example: proofgate verify filed/*.json --genesis genesis.json --json")]
     Verify(verify::Arguments),
     /// Build this gateway's copy of the chain anew from another copy, checking every rule.
     #[command(after_help = "Example: proofgate --dir tax rebuild --from http://127.0.0.1:8082")]

@@ -11,14 +11,15 @@ use crypto::canonical;
 use super::facts::{ReceiptFacts, same_dataset};
 use super::parts::Parts;
 use super::roll::{Ballot, Roll};
+use super::unproven::UnprovenBundle;
 use super::{Bundle, BundleError, Part};
 use crate::document::request::LegalBasis;
 use crate::document::{CheckedRequest, KeyCard, Service};
-use crate::exchange::verification::{self, Note, Question, Strictness, VerifiedAnswer};
+use crate::exchange::verification::{Question, Strictness, Unproven, VerifiedAnswer};
 use crate::records::schema_digest;
 use crate::subject::Subject;
 
-/// A bundle that passed every check. Only [`Bundle::verify`] makes one.
+/// A bundle that passed every check. Only [`Bundle::verify`] and [`verify_many`](super::verify_many) make one.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct VerifiedBundle {
@@ -72,6 +73,18 @@ impl Bundle {
         genesis: &Genesis,
         strictness: Strictness,
     ) -> Result<VerifiedBundle, BundleError> {
+        self.check(genesis, strictness)?.verify()
+    }
+
+    /// Everything of [`Bundle::verify`] but the proof's equation, so that many can be verified at once.
+    ///
+    /// # Errors
+    /// [`BundleError`] names the first part and check that failed.
+    pub fn check(
+        &self,
+        genesis: &Genesis,
+        strictness: Strictness,
+    ) -> Result<UnprovenBundle, BundleError> {
         for (part, network) in
             [(Part::Bundle, &self.network), (Part::Request, &self.request.network)]
         {
@@ -106,21 +119,19 @@ impl Bundle {
         let question = Question { request: &request, entry, subject: self.subject, card };
         let answer = canonical::to_vec(&self.answer).expect("an answer has string keys");
         let now = parts.proof.time.unix_seconds();
-        let mut answer = verification::verify(&answer, question, &facts, strictness, now)?;
-        if parts.single_operator {
-            answer.notes.push(Note::SingleOperator);
-        }
+        let answer = Unproven::check(&answer, question, &facts, strictness, now)?;
         let department = |id, part, at: &Verified| {
             let unknown = BundleError::AuthorUnknown { part, author: id };
             roll.department(&id, at.index).cloned().ok_or(unknown)
         };
-        Ok(VerifiedBundle {
+        Ok(UnprovenBundle {
             subject: self.subject,
             service: self.service.clone(),
             requester: department(self.request.requester, Part::Request, &parts.request)?,
             issuer: department(self.request.issuer, Part::Proof, &parts.proof)?,
             registrar: card.map(|card| card.registrar),
             answer,
+            single_operator: parts.single_operator,
             recorded: recorded(&parts),
             approvals,
             departments,

@@ -4,8 +4,11 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
+use ::circuits::groth16::rng_from_seed;
 use ::circuits::query::Mode;
 use clap::Args;
+use getrandom::SysRng;
+use rand_core::TryRng as _;
 use serde_json::{Value as Json, json};
 
 use super::exit::Exit;
@@ -13,7 +16,9 @@ use super::failure::Failure;
 use super::request::print_json;
 use super::say;
 use super::text::{plain, time};
-use crate::bundle::{Bundle, BundleError, MAX_BUNDLE_BYTES, NOT_SHOWN, Part, VerifiedBundle};
+use crate::bundle::{
+    self, Bundle, BundleError, MAX_BUNDLE_BYTES, NOT_SHOWN, Part, UnprovenBundle, VerifiedBundle,
+};
 use crate::document::request::LegalBasis;
 use crate::exchange::verification::{Note, Strictness};
 use crate::folder::{Folder, read_genesis};
@@ -21,48 +26,88 @@ use crate::folder::{Folder, read_genesis};
 /// Arguments of `proofgate verify`.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// The bundle, as the requester filed it; - for standard input.
-    bundle: PathBuf,
+    /// The bundles, as the requester filed them; - for standard input. Several are verified together, which
+    /// is quicker, and each is told of by a line.
+    #[arg(required = true, value_name = "BUNDLE")]
+    bundles: Vec<PathBuf>,
     /// The genesis file: the only thing that is believed. Without it, the one of the gateway's folder.
     #[arg(long)]
     genesis: Option<PathBuf>,
     /// Refuse development keys: whoever made one could forge proofs.
     #[arg(long)]
     production: bool,
-    /// Print a JSON object on standard output, also if the bundle does not verify.
+    /// Print a JSON object on standard output, also if a bundle does not verify; of several bundles an
+    /// object with a list of them.
     #[arg(long)]
     json: bool,
 }
 
-/// Verifies a bundle and says what holds.
+/// What became of a bundle, with its digest.
+type Outcome = Result<(VerifiedBundle, crypto::Digest), BundleError>;
+
+/// Verifies bundles and says what holds.
 pub(super) fn run(folder: &Folder, arguments: &Arguments) -> Result<(), Failure> {
-    let Arguments { bundle: path, genesis, production, json } = arguments;
+    let Arguments { bundles: paths, genesis, production, json } = arguments;
     let genesis = match genesis {
         Some(path) => read_genesis(path)?,
         None => read_genesis(&folder.genesis_file()).map_err(Failure::of_own_genesis)?,
     };
-    let bytes = read(path)?;
     let strictness = Strictness { production: *production };
-    let verified = Bundle::from_slice(&bytes)
-        .and_then(|bundle| Ok((bundle.verify(&genesis, strictness)?, bundle.digest())));
-    match verified {
-        Ok((verified, digest)) => {
-            if *json {
-                print_json(&found(&verified, &digest));
-            } else {
-                say(told(&verified));
-            }
-            Ok(())
-        }
-        Err(error) => {
-            if *json {
-                print_json(&refused(&error));
-            }
-            let message = plain(&error.to_string());
-            let message = format!("{}: {message} [{}]", path.display(), error.code());
-            Err(Failure::new(Exit::DataErr, message))
-        }
+    let mut checked = Vec::with_capacity(paths.len());
+    for path in paths {
+        let bytes = read(path)?;
+        let bundle = Bundle::from_slice(&bytes);
+        checked.push(
+            bundle.and_then(|bundle| Ok((bundle.check(&genesis, strictness)?, bundle.digest()))),
+        );
     }
+    let outcomes: Vec<_> = paths.iter().zip(verified(checked)?).collect();
+    match (outcomes.as_slice(), json) {
+        ([(_, Ok((verified, digest)))], true) => print_json(&found(verified, digest)),
+        ([(_, Ok((verified, _)))], false) => say(told(verified)),
+        ([(_, Err(error))], true) => print_json(&refused(error)),
+        ([(_, Err(_))], false) => {}
+        (several, true) => print_json(&found_all(several)),
+        (several, false) => say(told_all(several)),
+    }
+    let failures = outcomes.iter().filter_map(|(path, outcome)| {
+        let error = outcome.as_ref().err()?;
+        let message = plain(&error.to_string());
+        Some(format!("{}: {message} [{}]", path.display(), error.code()))
+    });
+    let failures: Vec<_> = failures.collect();
+    match failures.is_empty() {
+        true => Ok(()),
+        false => Err(Failure::new(Exit::DataErr, failures.join("\n"))),
+    }
+}
+
+/// The proofs of the bundles that hold so far, verified with coefficients that the operating system draws
+/// only now.
+fn verified(
+    checked: Vec<Result<(UnprovenBundle, crypto::Digest), BundleError>>,
+) -> Result<Vec<Outcome>, Failure> {
+    let mut seed = [0; 32];
+    SysRng.try_fill_bytes(&mut seed).map_err(|error| {
+        Failure::new(Exit::OsErr, format_args!("no random bytes for the coefficients: {error}"))
+    })?;
+    let mut unproven = Vec::new();
+    let waiting: Vec<_> = checked
+        .into_iter()
+        .map(|checked| {
+            checked.map(|(bundle, digest)| {
+                unproven.push(bundle);
+                digest
+            })
+        })
+        .collect();
+    let mut proven = bundle::verify_many(unproven, &mut rng_from_seed(seed)).into_iter();
+    let outcomes = waiting.into_iter().map(|waiting| {
+        let digest = waiting?;
+        let verified = proven.next().expect("there is an outcome for each bundle handed in");
+        Ok((verified?, digest))
+    });
+    Ok(outcomes.collect())
 }
 
 /// The file, and no more of it than a bundle has.
@@ -178,6 +223,43 @@ fn found(verified: &VerifiedBundle, bundle: &crypto::Digest) -> Json {
         "notes": answer.notes,
         "not_shown": NOT_SHOWN,
     })
+}
+
+/// A line for each of several bundles, for people.
+fn told_all(outcomes: &[(&PathBuf, Outcome)]) -> String {
+    let mut lines = Vec::new();
+    for (path, outcome) in outcomes {
+        let path = path.display();
+        let Ok((VerifiedBundle { request, requester, issuer, answer, .. }, _)) = outcome else {
+            lines.push(format!("Refused   {path}"));
+            continue;
+        };
+        let (query, digest) = (request.query().describe(), request.digest());
+        let (requester, issuer) = (requester.id, issuer.id);
+        lines.push(format!("Verified  {path}: {query}; {issuer} to {requester}, request {digest}"));
+        lines.extend(answer.notes.iter().map(|note| format!("          {}", words(*note))));
+    }
+    let held = outcomes.iter().filter(|(_, outcome)| outcome.is_ok()).count();
+    lines.extend([String::new(), format!("{held} of {} bundles verify.", outcomes.len())]);
+    if held > 0 {
+        lines.extend([String::new(), "What a bundle cannot show:".to_owned()]);
+        lines.extend(NOT_SHOWN.iter().map(|text| format!("  {text}")));
+    }
+    lines.iter().map(|line| plain(line)).collect::<Vec<_>>().join("\n")
+}
+
+/// The same for programs: what is said of each bundle alone, with its file.
+fn found_all(outcomes: &[(&PathBuf, Outcome)]) -> Json {
+    let bundles = outcomes.iter().map(|(path, outcome)| {
+        let mut said = match outcome {
+            Ok((verified, digest)) => found(verified, digest),
+            Err(error) => refused(error),
+        };
+        said["file"] = json!(path.display().to_string());
+        said
+    });
+    let ok = outcomes.iter().all(|(_, outcome)| outcome.is_ok());
+    json!({"ok": ok, "bundles": bundles.collect::<Vec<_>>()})
 }
 
 fn refused(error: &BundleError) -> Json {

@@ -5,12 +5,13 @@
 //! duty is a function of its own with a [`Refusal`] of its own, in the order of their cost.
 
 pub mod receipt;
+mod unproven;
 
 use chain::entry::Kind;
 use chain::identifier::{DepartmentId, EntryId};
 use circuits::Fr;
 use circuits::eddsa::Signature;
-use circuits::groth16::{self, KeyId, PreparedVerifyingKey, Proof, ProofError, VerifyError};
+use circuits::groth16::{KeyId, Proof, ProofError, VerifyError, VerifyingKey};
 use circuits::statement::{identified, pseudonymous, subject_tag};
 use circuits::tree::{Leaf, Path};
 use crypto::commitment::Salted;
@@ -19,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use self::receipt::ReceiptRefusal;
+pub use self::unproven::{Unproven, verify_many};
 use super::salted_entry;
 use crate::document::answer::{Answer, ElementHex, Evidence, ProofRecord};
 use crate::document::circuit::{CircuitDocument, Provenance};
@@ -254,28 +256,7 @@ pub fn verify(
     strictness: Strictness,
     now: u64,
 ) -> Result<VerifiedAnswer, Refusal> {
-    let answer = decode(bytes)?;
-    if answer.request != *question.request.digest() {
-        return Err(Refusal::OtherRequest);
-    }
-    if now > question.request.request().expires {
-        return Err(Refusal::Expired);
-    }
-    let (key, provenance) = approved_key(&answer, question, facts, strictness)?;
-    let root = usable_root(&answer, question, facts)?;
-    let (inputs, tag) = public_inputs(&answer, question, root)?;
-    let proof = proof(&answer)?;
-    groth16::verify(&key, &inputs, &proof).map_err(Refusal::Proof)?;
-    recorded(&answer, question, facts, &inputs, &proof)?;
-    Ok(VerifiedAnswer {
-        request: answer.request,
-        tag: ElementHex(tag),
-        key: answer.key,
-        records: answer.records,
-        proof_entry: answer.proof_entry,
-        verified: now,
-        notes: notes(question, &provenance),
-    })
+    Unproven::check(bytes, question, facts, strictness, now)?.verify()
 }
 
 /// An answer before any check, to see which entries it names.
@@ -298,7 +279,7 @@ fn approved_key(
     question: Question<'_>,
     facts: &impl ChainFacts,
     strictness: Strictness,
-) -> Result<(PreparedVerifyingKey, Provenance), Refusal> {
+) -> Result<(VerifyingKey, Provenance), Refusal> {
     let fact = facts.circuit(&answer.key).ok_or(Refusal::KeyUnknown)?;
     if !fact.approved {
         return Err(Refusal::KeyUnapproved);
@@ -313,7 +294,7 @@ fn approved_key(
     if id != answer.key {
         return Err(Refusal::KeyUnknown);
     }
-    Ok((PreparedVerifyingKey::from(&key), fact.document.provenance))
+    Ok((key, fact.document.provenance))
 }
 
 /// The root is the dataset's current one, or in grace, at the time of verification.
