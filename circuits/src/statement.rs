@@ -9,6 +9,7 @@
 //! its circuit has one `enforce_*` function a clause. A verifier computes every input from what it
 //! asked and looked up itself, never from what came with the proof.
 
+mod clauses;
 pub mod identified;
 pub mod pseudonymous;
 #[cfg(test)]

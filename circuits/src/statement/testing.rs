@@ -5,14 +5,13 @@ use std::{
     path::PathBuf,
 };
 
-use ark_relations::gr1cs::{
-    ConstraintLayer, ConstraintSynthesizer, ConstraintSystem, ConstraintSystemRef,
-    R1CS_PREDICATE_LABEL, TracingMode,
-};
+use ark_relations::gr1cs::{ConstraintSynthesizer, R1CS_PREDICATE_LABEL, SynthesisMode};
 use serde::{Deserialize, Serialize};
-use tracing_subscriber::layer::SubscriberExt;
 
-use super::CircuitId;
+use super::{
+    CircuitId,
+    clauses::{counts_by_clause, functions, functions_by_row, name, traced},
+};
 use crate::{
     Fr,
     encoding::Value,
@@ -21,6 +20,10 @@ use crate::{
     record::{NO_CONSENT_KEY, Opening},
     schema::Schema,
 };
+
+/// With values and matrices.
+const PROVING: SynthesisMode =
+    SynthesisMode::Prove { construct_matrices: true, generate_lc_assignments: true };
 
 /// The element of the test schema's digest; which one does not matter here.
 pub(super) const SCHEMA_ELEMENT: u64 = 20_241_231;
@@ -75,52 +78,20 @@ pub(super) fn opening() -> Opening {
     }
 }
 
-/// Synthesises under a layer that names each constraint's functions, then looks at the result.
-fn traced<T>(
-    circuit: impl ConstraintSynthesizer<Fr>,
-    look: impl FnOnce(&ConstraintSystemRef<Fr>) -> T,
-) -> T {
-    let layer = ConstraintLayer::new(TracingMode::OnlyConstraints);
-    let subscriber = tracing_subscriber::registry().with(layer);
-    tracing::subscriber::with_default(subscriber, || {
-        let cs = ConstraintSystem::new_ref();
-        circuit.generate_constraints(cs.clone()).unwrap();
-        look(&cs)
-    })
-}
-
-/// The functions around a constraint with their modules, the clause's first.
-fn functions(cs: &ConstraintSystem<Fr>, row: usize) -> Vec<String> {
-    let trace = cs.predicate_traces[R1CS_PREDICATE_LABEL][row].as_ref();
-    let steps = trace.expect("the layer is on").path();
-    steps.iter().map(|step| format!("{}::{}", step.module_path, step.name)).collect()
-}
-
-/// What stands after the module.
-fn name(function: &str) -> String {
-    function.rsplit("::").next().unwrap_or(function).to_owned()
-}
-
 /// The clause's function in which the first unsatisfied constraint stands, if there is one.
 pub(super) fn failed_clause(circuit: impl ConstraintSynthesizer<Fr>) -> Option<String> {
-    traced(circuit, |cs| {
+    let failed = traced(PROVING, circuit, |cs| {
         let trace = cs.which_is_unsatisfied().unwrap()?;
         // Frames are innermost first: "   0: module::function" and a line with its place.
         let outermost = trace.lines().rfind(|line| !line.trim_start().starts_with("at "))?;
-        Some(name(outermost))
-    })
+        Some(name(outermost).to_owned())
+    });
+    failed.unwrap()
 }
 
 /// Constraints by clause.
 pub(super) fn counts(circuit: impl ConstraintSynthesizer<Fr>) -> BTreeMap<String, usize> {
-    traced(circuit, |cs| {
-        let cs = cs.borrow().unwrap();
-        let mut counts = BTreeMap::new();
-        for row in 0..cs.num_constraints() {
-            *counts.entry(name(&functions(&cs, row)[0])).or_default() += 1;
-        }
-        counts
-    })
+    counts_by_clause(&functions_by_row(PROVING, circuit).unwrap())
 }
 
 /// The private wires that satisfy every constraint with one more than their value too, counted by
@@ -128,7 +99,7 @@ pub(super) fn counts(circuit: impl ConstraintSynthesizer<Fr>) -> BTreeMap<String
 ///
 /// A wire that nothing binds is the usual way for a circuit to be unsound.
 pub(super) fn free_wires(circuit: impl ConstraintSynthesizer<Fr>) -> BTreeMap<String, usize> {
-    traced(circuit, |cs| {
+    let free = traced(PROVING, circuit, |cs| {
         cs.finalize();
         let cs = cs.borrow().unwrap();
         let matrices = &cs.to_matrices().unwrap()[R1CS_PREDICATE_LABEL];
@@ -160,7 +131,8 @@ pub(super) fn free_wires(circuit: impl ConstraintSynthesizer<Fr>) -> BTreeMap<St
             wires[wire] -= Fr::from(1);
         }
         free
-    })
+    });
+    free.unwrap()
 }
 
 /// A circuit's shape, as `pins/` keeps it.
