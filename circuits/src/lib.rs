@@ -14,6 +14,7 @@ pub mod record;
 pub mod sample;
 pub mod schema;
 pub mod snarkjs;
+pub mod sizing;
 pub mod statement;
 pub mod tree;
 

@@ -26,6 +26,11 @@ const ROOT_LEVEL: u8 = 11;
 /// Bits of a leaf index that one level consumes.
 const LEVEL_BITS: u32 = 3;
 
+/// Levels above the leaves of the least tree in which every index of so many bits has a place.
+pub(crate) const fn levels_for(index_bits: u32) -> usize {
+    index_bits.div_ceil(LEVEL_BITS) as usize
+}
+
 /// A record commitment is zero, which means "empty" in the tree.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[error("a record commitment must not be zero: zero is the empty leaf")]

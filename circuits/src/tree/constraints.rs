@@ -45,11 +45,20 @@ pub fn enforce_membership(
     path: Option<&Path>,
     root: &FpVar<Fr>,
 ) -> Result<(), SynthesisError> {
+    climb(LEVELS, leaf, path)?.enforce_equal(root)
+}
+
+/// The node so many levels above `leaf`; fewer than [`LEVELS`] only where sizes are measured.
+pub(crate) fn climb(
+    levels: usize,
+    leaf: &FpVar<Fr>,
+    path: Option<&Path>,
+) -> Result<FpVar<Fr>, SynthesisError> {
     let mut node = leaf.clone();
-    for level in 0..LEVELS {
+    for level in 0..levels {
         node = enforce_level(&node, level, path)?;
     }
-    node.enforce_equal(root)
+    Ok(node)
 }
 
 #[tracing::instrument(target = "gr1cs", skip_all)]

@@ -83,7 +83,7 @@ impl Flag {
 #[derive(Clone, Debug)]
 pub struct QueryVar {
     pub(super) cs: ConstraintSystemRef<Fr>,
-    /// All [`CLAUSES`] of them.
+    /// All [`CLAUSES`] of them, except where sizes are measured.
     pub(super) clauses: Vec<ClauseVar>,
     /// Where clause i starts, at i; where the last one ends, at [`CLAUSES`].
     pub(super) boundaries: Vec<Boundary>,
@@ -157,10 +157,20 @@ impl QueryVar {
         witness: Option<&QueryWitness>,
         mode: Mode,
     ) -> Result<Self, SynthesisError> {
+        Self::of_clauses(cs, witness, mode, CLAUSES)
+    }
+
+    /// Of the query's first clauses; of fewer than all only where sizes are measured.
+    pub(crate) fn of_clauses(
+        cs: ConstraintSystemRef<Fr>,
+        witness: Option<&QueryWitness>,
+        mode: Mode,
+        count: usize,
+    ) -> Result<Self, SynthesisError> {
         let basis = enforce_basis(&cs, witness.map(|witness| witness.statutory), mode)?;
-        let mut clauses = Vec::with_capacity(CLAUSES);
+        let mut clauses = Vec::with_capacity(count);
         let mut boundaries = vec![Boundary::first()];
-        for index in 0..CLAUSES {
+        for index in 0..count {
             let witness = witness.map(|witness| &witness.clauses[index]);
             clauses.push(clause(&cs, witness, index > 0)?);
             boundaries.push(enforce_boundary(&cs, witness.map(|witness| &witness.end))?);
@@ -283,7 +293,7 @@ fn pack_header(
         constant(VERSION, layout::VERSION),
         constant(mode as u64, layout::MODE),
         basis * power_of_two(layout::BASIS),
-        boundaries[CLAUSES].position() * power_of_two(layout::END),
+        boundaries[clauses.len()].position() * power_of_two(layout::END),
     ];
     let mut group = FpVar::zero();
     for (index, clause) in clauses.iter().enumerate() {
