@@ -151,6 +151,7 @@ pub fn main() -> ExitCode {
             circuits::list(json);
             Ok(())
         }
+        Command::Circuits(circuits::Step::Bench(arguments)) => circuits::bench::run(&arguments),
         Command::Circuits(circuits::Step::Propose { department, json }) => {
             operate(circuits::propose(&folder(), department, json))
         }

@@ -3,6 +3,7 @@
 pub mod budget;
 pub mod bundle;
 pub mod chain_view;
+pub mod circuit_report;
 pub mod cli;
 pub mod config;
 pub mod demo;

@@ -1,6 +1,7 @@
 //! `proofgate circuits`
 
 pub(super) mod export;
+pub(super) mod bench;
 
 use ::circuits::statement::CircuitId;
 use chain::identifier::DepartmentId;
@@ -40,6 +41,12 @@ pub(super) enum Step {
     #[command(after_help = "Example: proofgate circuits export --sample --out exported\n\
         Example: proofgate --dir tax circuits export --request DIGEST --out exported")]
     Export(export::Arguments),
+    /// Measure the circuits on this machine: constraints by clause, times, memory and sizes, as JSON,
+    /// Markdown and a page with plots. Takes minutes.
+    #[command(
+        after_help = "Example: proofgate circuits bench --out report --baseline earlier/report.json"
+    )]
+    Bench(bench::Arguments),
 }
 
 /// Puts the gateway's own keys forward.
