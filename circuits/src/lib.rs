@@ -13,8 +13,8 @@ pub mod query;
 pub mod record;
 pub mod sample;
 pub mod schema;
-pub mod snarkjs;
 pub mod sizing;
+pub mod snarkjs;
 pub mod statement;
 pub mod tree;
 

@@ -1,7 +1,7 @@
 //! `proofgate circuits`
 
-pub(super) mod export;
 pub(super) mod bench;
+pub(super) mod export;
 
 use ::circuits::statement::CircuitId;
 use chain::identifier::DepartmentId;
