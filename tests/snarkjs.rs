@@ -1,5 +1,7 @@
 //! Our circuits, witnesses, keys and proofs under snarkjs, and snarkjs' proofs under our verifier.
 
+#![expect(clippy::unwrap_used, reason = "every function here is part of a test")]
+
 #[path = "running/snarkjs.rs"]
 mod running;
 

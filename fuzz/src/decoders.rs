@@ -19,9 +19,10 @@ use chain::genesis::Genesis;
 use chain::log::TilePath;
 use chain::receipt::Receipt;
 use chain::validators::ValidatorSet;
-use circuits::groth16::{Proof, VerifyingKey};
+use circuits::groth16::{Proof, ProvingKey, R1cs, VerifyingKey};
 use circuits::query::Query;
 use circuits::schema::Schema;
+use circuits::snarkjs::{self, json};
 use circuits::tree::Path;
 use crypto::envelope::stream::PayloadOpener;
 use crypto::envelope::{self, Expected, Name, RecipientKey, Sealed, padding};
@@ -76,16 +77,23 @@ pub const DECODERS: &[(&str, Decoder)] = &[
     ("payload_manifest", payload_manifest),
     ("payload_stream", payload_stream),
     ("proof", proof),
+    ("ptau", ptau),
     ("query", query),
+    ("r1cs", r1cs),
     ("receipt", receipt),
     ("request", request),
     ("schema", schema),
     ("service", service),
     ("signature_input", signature_input),
+    ("snarkjs_inputs", snarkjs_inputs),
+    ("snarkjs_key", snarkjs_key),
+    ("snarkjs_proof", snarkjs_proof),
     ("tile_path", tile_path),
     ("tree_path", tree_path),
     ("validators", validators),
     ("verifying_key", verifying_key),
+    ("wtns", wtns),
+    ("zkey", zkey),
 ];
 
 /// The decoder of that name.
@@ -398,4 +406,58 @@ fn validators(bytes: &[u8]) -> bool {
 
 fn verifying_key(bytes: &[u8]) -> bool {
     exact(bytes, |bytes| VerifyingKey::from_bytes(bytes, 4), VerifyingKey::to_bytes)
+}
+
+fn ptau(bytes: &[u8]) -> bool {
+    snarkjs::ptau::read(bytes).is_ok()
+}
+
+fn r1cs(bytes: &[u8]) -> bool {
+    let Ok(r1cs) = snarkjs::r1cs::read(bytes) else { return false };
+    // Labels are not kept.
+    let again = snarkjs::r1cs::read(&r1cs.to_file()).expect("what was written is read");
+    assert_eq!(again.digest(), r1cs.digest());
+    true
+}
+
+fn wtns(bytes: &[u8]) -> bool {
+    exact(bytes, snarkjs::wtns::read, |z| snarkjs::wtns::write(z).to_vec())
+}
+
+/// A key of the small circuit that the vectors are of.
+fn zkey(bytes: &[u8]) -> bool {
+    static CIRCUIT: OnceLock<R1cs> = OnceLock::new();
+    let circuit = CIRCUIT.get_or_init(|| {
+        let file = include_bytes!("../../circuits/vectors/snarkjs/cubic.r1cs");
+        snarkjs::r1cs::read(file).expect("the circuit of the vectors")
+    });
+    let Ok(zkey) = snarkjs::zkey::read(circuit.clone(), bytes) else { return false };
+    let again = ProvingKey::from_bytes(circuit.clone(), &zkey.key.to_bytes());
+    let again = again.expect("what was written is read");
+    assert_eq!(again.verifying_key(), zkey.key.verifying_key());
+    true
+}
+
+/// JSON that reads as the same value when it is written again.
+fn snarkjs_json<T: PartialEq + Debug>(
+    bytes: &[u8],
+    read: impl Fn(&str) -> Result<T, json::JsonError>,
+    write: impl Fn(&T) -> String,
+) -> bool {
+    let Ok(text) = std::str::from_utf8(bytes) else { return false };
+    let Ok(value) = read(text) else { return false };
+    assert_eq!(read(&write(&value)).expect("what was written is read"), value);
+    true
+}
+
+fn snarkjs_inputs(bytes: &[u8]) -> bool {
+    snarkjs_json(bytes, json::read_public_inputs, |inputs| json::public_inputs(inputs))
+}
+
+fn snarkjs_key(bytes: &[u8]) -> bool {
+    snarkjs_json(bytes, json::read_verifying_key, json::verifying_key)
+}
+
+fn snarkjs_proof(bytes: &[u8]) -> bool {
+    snarkjs_json(bytes, json::read_proof, json::proof)
 }

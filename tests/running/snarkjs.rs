@@ -33,7 +33,7 @@ fn command_line() -> &'static Path {
 }
 
 /// Runs snarkjs in a folder.
-pub fn snarkjs(folder: &Path, arguments: &[&str]) -> Output {
+pub(crate) fn snarkjs(folder: &Path, arguments: &[&str]) -> Output {
     let mut node = Command::new("node");
     node.arg(command_line()).args(arguments).current_dir(folder);
     node.output().unwrap_or_else(|error| {
@@ -42,7 +42,7 @@ pub fn snarkjs(folder: &Path, arguments: &[&str]) -> Output {
 }
 
 /// Runs snarkjs, which must succeed; what it printed.
-pub fn succeeds(folder: &Path, arguments: &[&str]) -> String {
+pub(crate) fn succeeds(folder: &Path, arguments: &[&str]) -> String {
     let output = snarkjs(folder, arguments);
     let printed = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "snarkjs {arguments:?}: {printed}");
@@ -50,7 +50,7 @@ pub fn succeeds(folder: &Path, arguments: &[&str]) -> String {
 }
 
 /// Runs snarkjs, which must refuse; what it printed.
-pub fn refuses(folder: &Path, arguments: &[&str]) -> String {
+pub(crate) fn refuses(folder: &Path, arguments: &[&str]) -> String {
     let output = snarkjs(folder, arguments);
     let printed = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(!output.status.success(), "snarkjs {arguments:?} did not refuse: {printed}");

@@ -24,8 +24,8 @@ use super::sections::Reader;
 /// Bytes of a transcript or contribution hash.
 pub const HASH_BYTES: usize = 64;
 
-/// More iterations than anybody waits for.
-const MAX_ITERATIONS_EXPONENT: u8 = 40;
+/// Some seconds. A file that asks for more would keep its reader busy for years.
+const MAX_ITERATIONS_EXPONENT: u8 = 24;
 
 /// One participant's contribution.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -56,7 +56,10 @@ fn attack<T: PartialEq>(bytes: &[u8], read: impl Fn(&[u8]) -> Option<T>) {
 fn our_files_are_the_ones_that_snarkjs_was_given() {
     let files = [
         ("cubic.r1cs", cubic().to_file()),
-        ("cubic.wtns", wtns::write(&Assignment::of(&cubic(), Cubic::of(3)).unwrap()).to_vec()),
+        (
+            "cubic.wtns",
+            wtns::write(Assignment::of(&cubic(), Cubic::of(3)).unwrap().elements()).to_vec(),
+        ),
     ];
     for (name, bytes) in files {
         if std::env::var("UPDATE_VECTORS").is_ok_and(|value| value == "1") {
@@ -112,7 +115,7 @@ fn a_row_in_another_order_is_refused() {
 #[test]
 fn an_assignment_survives_its_file() {
     let assignment = Assignment::of(&cubic(), Cubic::of(3)).unwrap();
-    let bytes = wtns::write(&assignment);
+    let bytes = wtns::write(assignment.elements());
     assert_eq!(wtns::read(&bytes).unwrap()[..], *assignment.elements());
     assert_eq!(assignment.public_inputs(), Cubic::of(3).public());
     attack(&bytes, |bytes| wtns::read(bytes).ok());

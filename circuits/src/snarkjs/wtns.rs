@@ -10,19 +10,17 @@ use zeroize::Zeroizing;
 use super::sections::{ELEMENT, Sections};
 use super::{FormatError, sections};
 use crate::Fr;
-use crate::groth16::Assignment;
 
 const MAGIC: &str = "wtns";
 const VERSION: u32 = 2;
 const HEADER: u32 = 1;
 const VALUES: u32 = 2;
 
-/// The file of an assignment.
+/// The file of an assignment's elements.
 ///
 /// # Panics
 /// If there are 2³² wires.
-pub fn write(assignment: &Assignment) -> Zeroizing<Vec<u8>> {
-    let z = assignment.elements();
+pub fn write(z: &[Fr]) -> Zeroizing<Vec<u8>> {
     let mut header = sections::modulus(Fr::MODULUS);
     let count = u32::try_from(z.len()).expect("circuits are far below 2^32 wires");
     header.extend(count.to_le_bytes());

@@ -118,7 +118,7 @@ fn write(out: &Path, circuit: CircuitId, exported: Option<&Exported>) -> Result<
         let proof = prove_assignment(key, assignment, &mut rng_from_seed(seed()));
         let proof = proof
             .map_err(|error| Failure::new(Exit::DataErr, format_args!("{circuit}: {error}")))?;
-        write_private(&folder.join("circuit.wtns"), &snarkjs::wtns::write(assignment))?;
+        write_private(&folder.join("circuit.wtns"), &snarkjs::wtns::write(assignment.elements()))?;
         write_new(&folder.join("circuit.zkey"), &snarkjs::zkey::write(key))?;
         let files = [
             ("verification_key.json", snarkjs::json::verifying_key(key.verifying_key())),
