@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Values hashed in the inner half of a commitment; the rest are in the outer half.
-const INNER_FIELDS: usize = 10;
+pub(crate) const INNER_FIELDS: usize = 10;
 
 /// The consent key `(x, y)` of a record whose citizen has none: the neutral element of BabyJubJub,
 /// under which no signature is accepted.

@@ -23,15 +23,15 @@ use crate::{
         constraints::{SignatureVar, enforce_signature},
     },
     encoding::ABSENT,
-    poseidon::{Tag, constraints::tagged},
+    poseidon::{
+        Tag,
+        constraints::{tagged, tagged_with_fewer},
+    },
     query::{
         Basis, CLAUSES, CompiledQuery, Mode,
         constraints::{QueryVar, QueryWitness, enforce_query},
     },
-    record::{
-        Opening,
-        constraints::{OpeningVar, commitment_of},
-    },
+    record::{INNER_FIELDS, Opening, constraints::OpeningVar},
     schema::FIELDS,
     statement::{identified, pseudonymous},
     tree::{Path, constraints::climb, levels_for},
@@ -195,9 +195,23 @@ fn parts(
     let witness = common.map(|it| QueryWitness::new(it.query, Basis::Consent, &it.opening.values));
     let query = QueryVar::of_clauses(cs.clone(), witness.as_ref(), mode, size.clauses)?;
     enforce_query(&opening.values, &query)?;
-    let commitment = commitment_of(&schema, &opening.values[..size.fields], &opening)?;
+    let commitment = commitment(&schema, &opening.values[..size.fields], &opening)?;
     let query = query.commitment(&schema, &context)?;
     Ok(Parts { opening, context, commitment, query })
+}
+
+/// The record commitment to only these values.
+fn commitment(
+    schema: &FpVar<Fr>,
+    values: &[FpVar<Fr>],
+    opening: &OpeningVar,
+) -> Result<FpVar<Fr>, SynthesisError> {
+    let (inner_values, outer_values) = values.split_at(INNER_FIELDS.min(values.len()));
+    let inner = [std::slice::from_ref(schema), inner_values].concat();
+    let inner = tagged_with_fewer(Tag::RecordInner, &inner)?;
+    let (x, y) = opening.public_key.clone();
+    let rest = [x, y, opening.pseudonym_key.clone(), opening.blinding.clone()];
+    tagged_with_fewer(Tag::Record, &[&[inner], outer_values, &rest].concat())
 }
 
 fn root(size: Size, leaf: &FpVar<Fr>, path: Option<&Path>) -> Result<FpVar<Fr>, SynthesisError> {

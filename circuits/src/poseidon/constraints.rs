@@ -34,6 +34,20 @@ pub fn tagged(tag: Tag, inputs: &[FpVar<Fr>]) -> Result<FpVar<Fr>, SynthesisErro
     permute(&all)
 }
 
+/// [`tagged`] with fewer inputs than the tag is registered with: only to measure what an input costs, since
+/// nothing keeps such hashes apart from others.
+///
+/// # Errors
+/// If an assignment is missing outside setup.
+pub(crate) fn tagged_with_fewer(
+    tag: Tag,
+    inputs: &[FpVar<Fr>],
+) -> Result<FpVar<Fr>, SynthesisError> {
+    let all = [&[FpVar::Constant(tag.element())], inputs].concat();
+    assert!(all.len() <= tag.arity(), "inputs of {tag:?}");
+    permute(&all)
+}
+
 /// Circuit twin of [`super::challenge`].
 ///
 /// # Errors

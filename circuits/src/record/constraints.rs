@@ -66,16 +66,7 @@ impl AllocVar<Opening, Fr> for OpeningVar {
 /// If an assignment is missing outside setup.
 #[tracing::instrument(target = "gr1cs", name = "record_commitment", skip_all)]
 pub fn commitment(schema: &FpVar<Fr>, opening: &OpeningVar) -> Result<FpVar<Fr>, SynthesisError> {
-    commitment_of(schema, &opening.values, opening)
-}
-
-/// The commitment to these first values of the record; to fewer than all only where sizes are measured.
-pub(crate) fn commitment_of(
-    schema: &FpVar<Fr>,
-    values: &[FpVar<Fr>],
-    opening: &OpeningVar,
-) -> Result<FpVar<Fr>, SynthesisError> {
-    let (inner_values, outer_values) = values.split_at(INNER_FIELDS.min(values.len()));
+    let (inner_values, outer_values) = opening.values.split_at(INNER_FIELDS);
     let mut inputs = vec![schema.clone()];
     inputs.extend_from_slice(inner_values);
     let mut outer = vec![poseidon::constraints::tagged(Tag::RecordInner, &inputs)?];
