@@ -69,8 +69,9 @@ pub fn verify_batch(
     claims: &[Claim<'_>],
     rng: &mut (impl RngCore + CryptoRng),
 ) -> Result<(), BatchError> {
+    let coefficients: Vec<_> = claims.iter().map(|_| coefficient(rng)).collect();
     let counted = claims.iter().all(|claim| claim.inputs.len() == key.public_inputs());
-    if counted && holds(key, claims, rng) {
+    if counted && holds(key, claims, &coefficients) {
         return Ok(());
     }
     let refused = claims.iter().enumerate().filter_map(|(index, claim)| {
@@ -81,19 +82,14 @@ pub fn verify_batch(
     if refused.is_empty() { Ok(()) } else { Err(BatchError { claims: claims.len(), refused }) }
 }
 
-/// The equation; each claim has as many inputs as the key.
-fn holds(
-    key: &PreparedVerifyingKey,
-    claims: &[Claim<'_>],
-    rng: &mut (impl RngCore + CryptoRng),
-) -> bool {
+/// The equation; each claim has as many inputs as the key, and a coefficient.
+fn holds(key: &PreparedVerifyingKey, claims: &[Claim<'_>], coefficients: &[BigInt<4>]) -> bool {
     let key = key.points();
-    let coefficients: Vec<_> = claims.iter().map(|_| coefficient(rng)).collect();
 
     // Σ ρᵢ, Σ ρᵢ·inputᵢ₁, … in the scalar field: one multiplication for each ICⱼ, however many claims.
     let mut sums = vec![Fr::zero(); key.vk.gamma_abc_g1.len()];
     let mut scaled = Vec::with_capacity(claims.len() + 2);
-    for (claim, coefficient) in claims.iter().zip(&coefficients) {
+    for (claim, coefficient) in claims.iter().zip(coefficients) {
         let factor = Fr::from_bigint(*coefficient).expect("128 bits are below the modulus");
         sums[0] += factor;
         for (sum, input) in sums[1..].iter_mut().zip(claim.inputs) {
@@ -104,7 +100,7 @@ fn holds(
     }
     let c: Vec<G1Affine> = claims.iter().map(|claim| claim.proof.0.c).collect();
     scaled.push(G1Projective::msm_unchecked(&key.vk.gamma_abc_g1, &sums));
-    scaled.push(G1Projective::msm_bigint(&c, &coefficients));
+    scaled.push(G1Projective::msm_bigint(&c, coefficients));
 
     let of_proofs = claims.iter().map(|claim| claim.proof.0.b.into());
     let of_key = [&key.gamma_g2_neg_pc, &key.delta_g2_neg_pc].map(Clone::clone);
