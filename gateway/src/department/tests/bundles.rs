@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
 use super::*;
-use crate::bundle::{Bundle, BundleError, MAX_BUNDLE_BYTES, Part, VerifiedBundle};
+use crate::bundle::{self, Bundle, BundleError, MAX_BUNDLE_BYTES, Part, VerifiedBundle};
 
 mod changes;
 
@@ -111,6 +111,46 @@ async fn each_form_of_question_is_filed_and_verifies_with_the_genesis_alone() {
     assert_eq!((verified.subject, names(&verified).contains(&"consent")), (None, true));
     let text = String::from_utf8(bundle.to_vec()).unwrap();
     assert!(!text.contains(&CURTIS.to_string()), "a pseudonymous bundle names nobody");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_are_verified_at_once_as_each_by_itself() {
+    let network = Network::new(0).await;
+    let citizen = Citizen::new(CURTIS);
+    network.enrol(&citizen).await;
+    let first = network.filed(&citizen, |_| ()).await;
+    let law = json!({"kind": "statutory", "reference": "Benefits Act, s. 12"});
+    let asked = network.ask(ask(|ask| ask["legal_basis"] = law)).await.unwrap();
+    network.department("tax").advance(&asked.request, &network.peers).await.unwrap();
+    let second = network.bundle(&asked).await;
+
+    let many = |bundles: &[&Bundle]| -> Vec<Result<VerifiedBundle, BundleError>> {
+        let check = |it: &&Bundle| it.check(&network.shared.genesis, LENIENT).unwrap();
+        let checked = bundles.iter().map(check).collect();
+        bundle::verify_many(checked, &mut circuits::groth16::rng_from_seed([4; 32]))
+    };
+    let digest = |outcome: &Result<VerifiedBundle, BundleError>| {
+        outcome.as_ref().map(|verified| *verified.request.digest()).map_err(BundleError::code)
+    };
+    let good = many(&[&first, &second, &first]);
+    let digests = [&first, &second, &first].map(|it| Ok(it.answer.request));
+    assert_eq!(good.iter().map(digest).collect::<Vec<_>>(), digests);
+    let alone = network.verify(&second).unwrap();
+    assert_eq!(good[1].as_ref().unwrap().answer, alone.answer);
+    assert_eq!(good[1].as_ref().unwrap().recorded, alone.recorded);
+
+    // The proof of another answer, and a salt of none: the first fails the batch, the second only itself.
+    let mut swapped = first.clone();
+    swapped.answer.proof = second.answer.proof.clone();
+    let mut unrecorded = second.clone();
+    unrecorded.answer.proof_salt = first.answer.proof_salt.clone();
+    let some = many(&[&first, &swapped, &unrecorded, &second]);
+    let expected = [digests[0], Err("proof-invalid"), Err("proof-record"), digests[1]];
+    assert_eq!(some.iter().map(digest).collect::<Vec<_>>(), expected);
+    for (bundle, outcome) in [(&swapped, &some[1]), (&unrecorded, &some[2])] {
+        assert_eq!(network.verify(bundle).unwrap_err(), *outcome.as_ref().unwrap_err());
+    }
+    assert!(many(&[]).is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
