@@ -22,13 +22,13 @@ p.warn{color:var(--warn);font-weight:600}
 table{border-collapse:collapse;font-size:.9rem;font-variant-numeric:tabular-nums}
 th,td{padding:.25rem .9rem .25rem 0;text-align:left;vertical-align:top;border-bottom:1px solid var(--line)}
 th{color:var(--faint);font-weight:600}
-td{overflow-wrap:anywhere}
+td.w{overflow-wrap:anywhere}
 .n{text-align:right;white-space:nowrap}
 tr.sum td{font-weight:600}
 figure{margin:1rem 0;max-width:36rem}
 figcaption{font-size:.9rem;font-weight:600;margin-bottom:.4rem}
 svg{display:block;width:100%;height:auto;overflow:visible;font:12.5px system-ui,sans-serif}
-svg text{fill:var(--ink)}
+svg text{fill:var(--ink);paint-order:stroke;stroke:var(--paper);stroke-width:3px}
 svg .small{font-size:11.5px;fill:var(--faint)}
 svg .now{fill:var(--now)}
 svg .other{fill:var(--other)}
@@ -78,7 +78,12 @@ pub(super) fn render(contents: &Contents) -> String {
 fn table(page: &mut String, table: &Table) {
     let cells = |row: &[String], name: &str| {
         let cell = |(column, text): (usize, &String)| {
-            let class = if column >= table.words { " class=\"n\"" } else { "" };
+            let class = match column {
+                // Long words are of the last column: a name is not broken.
+                _ if column >= table.words => " class=\"n\"",
+                _ if column > 0 && column + 1 == table.head.len() => " class=\"w\"",
+                _ => "",
+            };
             format!("<{name}{class}>{}</{name}>", escape(text))
         };
         row.iter().enumerate().map(cell).collect::<String>()

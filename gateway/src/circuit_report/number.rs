@@ -26,11 +26,13 @@ pub(super) fn milliseconds(time: f64) -> String {
 /// Exact below a mebibyte.
 pub(super) fn bytes(number: u64) -> String {
     const MEBIBYTE: u64 = 1 << 20;
-    if number < MEBIBYTE {
-        return format!("{} B", count(number));
+    const GIBIBYTE: u64 = 1 << 30;
+    let parts = |unit: u64| number as f64 / unit as f64;
+    match number {
+        0..MEBIBYTE => format!("{} B", count(number)),
+        MEBIBYTE..GIBIBYTE => format!("{:.1} MiB", parts(MEBIBYTE)),
+        GIBIBYTE.. => format!("{:.1} GiB", parts(GIBIBYTE)),
     }
-    let mebibytes = number as f64 / MEBIBYTE as f64;
-    format!("{mebibytes:.1} MiB")
 }
 
 /// How many times as much.
@@ -50,8 +52,8 @@ mod tests {
         let expected =
             ["0.000 ms", "0.912 ms", "9.870 ms", "64.3 ms", "513 ms", "999 ms", "1.27 s"];
         assert_eq!(times, expected);
-        let sizes = [128, 1_048_575, 1_048_576, 5_767_168].map(bytes);
-        assert_eq!(sizes, ["128 B", "1,048,575 B", "1.0 MiB", "5.5 MiB"]);
+        let sizes = [128, 1_048_575, 1_048_576, 5_767_168, 8 << 30].map(bytes);
+        assert_eq!(sizes, ["128 B", "1,048,575 B", "1.0 MiB", "5.5 MiB", "8.0 GiB"]);
         assert_eq!(ratio(0.4), "0.40");
     }
 }

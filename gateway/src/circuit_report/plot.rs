@@ -63,7 +63,7 @@ impl Plot {
         let largest = self.largest();
         let scale =
             |value: f64| if largest > 0.0 { value / largest * (WIDTH - NUMBERS) } else { 0.0 };
-        let mut drawn = String::new();
+        let (mut drawn, mut mark) = (String::new(), String::new());
         let mut y = if self.mark.is_some() { NAME + MARGIN } else { 0.0 };
         let top = y;
         for group in &self.groups {
@@ -82,7 +82,7 @@ impl Plot {
             let (anchor, at) = if x < WIDTH / 2.0 { ("start", x) } else { ("end", x) };
             let name = escape(name);
             put(
-                &mut drawn,
+                &mut mark,
                 format_args!(
                     r#"<line class="mark" x1="{x:.1}" x2="{x:.1}" y1="{:.1}" y2="{y:.1}"/><text class="small" x="{at:.1}" y="12" text-anchor="{anchor}">{name}</text>"#,
                     top - MARGIN
@@ -92,7 +92,7 @@ impl Plot {
         let title = escape(&self.title);
         format!(
             "<svg viewBox=\"0 0 {WIDTH} {y:.0}\" role=\"img\" aria-label=\"{title}\">\n\
-             <title>{title}</title>\n{drawn}</svg>"
+             <title>{title}</title>\n{mark}{drawn}</svg>"
         )
     }
 
