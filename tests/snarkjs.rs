@@ -2,6 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "every function here is part of a test")]
 
+#[path = "running/gateway.rs"]
+#[expect(dead_code, reason = "shared with tests that use all of it")]
+mod gateway;
+#[path = "running/pair.rs"]
+#[expect(dead_code, reason = "shared with tests that use all of it")]
+mod pair;
 #[path = "running/snarkjs.rs"]
 mod running;
 
@@ -16,6 +22,8 @@ use circuits::snarkjs::json;
 use circuits::statement::CircuitId;
 use tempfile::TempDir;
 
+use gateway::{done, proofgate};
+use pair::{LAW, Pair};
 use running::{refuses, succeeds};
 
 /// What `proofgate circuits export --sample` writes.
@@ -137,4 +145,34 @@ fn a_proof_that_snarkjs_makes_of_our_witness_verifies_here() {
         let ours = json::read_proof(&read(&folder.join("proof.json"))).unwrap();
         assert_ne!(proof, ours, "each proof has randomness of its own");
     }
+}
+
+#[test]
+fn an_answered_question_is_exported_by_its_operator_alone_and_only_offline() {
+    let pair = Pair::init();
+    let (tax, _welfare) = pair.run();
+    let request = pair.ask("101146789348", 100_000_000_000, &["--law", LAW]);
+    let shown = done(proofgate(&pair.welfare(), &["request", "show", "--wait", "300", &request]));
+    assert!(shown.contains("verified"), "{shown}");
+    let out = pair.file("README", "").with_file_name("exported");
+    let export = ["circuits", "export", "--out", out.to_str().unwrap(), "--request"];
+    let export = |request: &str| proofgate(&pair.tax(), &[&export[..], &[request]].concat());
+
+    let running = export(&request);
+    assert_eq!(running.status.code(), Some(75), "a witness does not leave a running gateway");
+    tax.stop();
+    assert_eq!(export(&"00".repeat(32)).status.code(), Some(65));
+    let exported = export(&request);
+    let warning = String::from_utf8_lossy(&exported.stderr).into_owned();
+    assert!(exported.status.success(), "{warning}");
+    assert!(warning.contains("whole record"), "{warning}");
+
+    let folder = out.join("identified");
+    let witness = fs::metadata(folder.join("circuit.wtns")).unwrap();
+    assert_eq!(witness.permissions().mode() & 0o777, 0o600);
+    succeeds(&folder, &["wtns", "check", "circuit.r1cs", "circuit.wtns"]);
+    let verify = ["groth16", "verify", "verification_key.json", "public.json", "proof.json"];
+    succeeds(&folder, &verify);
+    // Nothing that is there is written over.
+    assert_eq!(export(&request).status.code(), Some(73));
 }
