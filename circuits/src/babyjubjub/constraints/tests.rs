@@ -14,9 +14,12 @@ use crate::babyjubjub::{BASE8, tests::order_eight};
 pub(crate) fn broken_clause(
     synthesise: impl FnOnce(ConstraintSystemRef<Fr>) -> Result<(), SynthesisError>,
 ) -> Option<String> {
-    let layer = ConstraintLayer::new(TracingMode::OnlyConstraints);
-    let subscriber = tracing_subscriber::Registry::default().with(layer);
-    tracing::subscriber::with_default(subscriber, || {
+    let layer = || ConstraintLayer::new(TracingMode::OnlyConstraints);
+    let subscriber = || tracing_subscriber::Registry::default().with(layer());
+    // A span that another test's thread meets first is disabled for all, unless there are two subscribers
+    // to ask.
+    let _second = tracing::Dispatch::new(subscriber());
+    tracing::subscriber::with_default(subscriber(), || {
         let cs = ConstraintSystem::new_ref();
         synthesise(cs.clone()).unwrap();
         let trace = cs.which_is_unsatisfied().unwrap()?;
