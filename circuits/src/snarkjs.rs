@@ -3,7 +3,7 @@
 //! keys, proofs and public inputs as JSON ([`json`]), `.ptau` ([`ptau`]), and the `.zkey` of a ceremony
 //! ([`zkey`], [`contribution`]).
 //!
-//! The binary formats share one container ([`sections`]). Every reader checks lengths, counts, canonical
+//! The binary formats share one container (`sections.rs`). Every reader checks lengths, counts, canonical
 //! integers and points, and names the byte at fault; what follows the end is a fault too.
 //!
 //! Source: iden3 `r1csfile` and `binfileutils`; snarkjs 0.7 `zkey_utils.js`, `powersoftau_utils.js`.

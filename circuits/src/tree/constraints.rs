@@ -26,7 +26,7 @@ use crate::{
 /// the root's children, only those that an index of 32 bits reaches are selected from, so that the
 /// relation is that of [`Path`].
 ///
-/// **Children are given [raised](raise).** A child is hashed here and used nowhere else, so the wires are
+/// **Children are given raised.** A child is hashed here and used nowhere else, so the wires are
 /// what Poseidon's first S-boxes make of the children, any elements there are. Each is one child's, because
 /// the S-box is a permutation of the field. Of the eight, only the node's own is computed:
 /// `(node + k)^5`, with the constant `k` of the lane in which it stands, is the selected wire.
