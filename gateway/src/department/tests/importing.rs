@@ -78,7 +78,7 @@ async fn an_import_publishes_one_root_and_none_if_nothing_changes() {
     let one = import(&tax, &objects.collect::<String>(), options).await.unwrap();
     assert_eq!(
         (one.changed.updated, one.changed.unchanged, one.changed.nodes_written),
-        (1, 59, 17)
+        (1, 59, 12)
     );
     assert_eq!(published(&network), before + 2);
     assert_eq!(wages(&network, CURTIS), Some(Value::Integer(957_601)));
