@@ -3,13 +3,17 @@
 
 #![expect(clippy::unwrap_used, reason = "every function here is part of a test")]
 
+#[path = "running/snarkjs.rs"]
+#[expect(dead_code, reason = "here snarkjs is only handed on")]
+mod running;
+
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 use std::time::Duration;
 
 use circuits::statement::CircuitId;
-use gateway::circuit_report::{FORMAT, Machine, Report, Timing, Variant, Variants};
+use gateway::circuit_report::{FORMAT, Machine, Report, Snarkjs, Timing, Variant, Variants};
 
 fn bench(out: &Path, more: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_proofgate"))
@@ -50,7 +54,8 @@ fn a_quick_run_writes_three_reports_that_agree() {
     let folder = tempfile::tempdir().unwrap();
     let (out, baseline) = (folder.path().join("new/report"), folder.path().join("earlier.json"));
     fs::write(&baseline, earlier().to_json()).unwrap();
-    let done = bench(&out, &["--baseline", baseline.to_str().unwrap()]);
+    let snarkjs = running::command_line().to_str().unwrap();
+    let done = bench(&out, &["--baseline", baseline.to_str().unwrap(), "--snarkjs", snarkjs]);
     let stderr = String::from_utf8_lossy(&done.stderr).into_owned();
     assert_eq!(done.status.code(), Some(0), "{stderr}");
     let read = |name: &str| fs::read_to_string(out.join(name)).unwrap();
@@ -64,6 +69,7 @@ fn a_quick_run_writes_three_reports_that_agree() {
     assert!(report.quick && html.contains("A quick run"));
     assert_eq!(report.commit.as_deref(), Some("0123abcd"));
     assert!(report.command.contains(&"--baseline".to_owned()));
+    assert!(report.versions["snarkjs"].starts_with("0.7."), "as the lock file pins it");
     assert_eq!(report.circuits.iter().map(|it| it.circuit).collect::<Vec<_>>(), CircuitId::ALL);
     for figures in &report.circuits {
         let r1cs = figures.circuit.r1cs();
@@ -82,6 +88,8 @@ fn a_quick_run_writes_three_reports_that_agree() {
             &figures.verify,
         ];
         assert!(timings.into_iter().all(|it| it.median_ms > 0.0));
+        let Snarkjs::Measured { prove, verify, start } = &figures.snarkjs else { panic!() };
+        assert!([prove, verify, start].into_iter().all(|it| it.median_ms > 0.0));
         let memory = figures.prove_memory.unwrap();
         assert!(memory.before > 1 << 20 && memory.peak >= memory.before);
     }
@@ -98,7 +106,7 @@ fn a_quick_run_writes_three_reports_that_agree() {
 }
 
 #[test]
-fn a_bad_earlier_report_is_told_before_anything_is_measured() {
+fn a_bad_earlier_report_or_snarkjs_is_told_before_anything_is_measured() {
     let folder = tempfile::tempdir().unwrap();
     let (out, baseline) = (folder.path().join("report"), folder.path().join("earlier.json"));
     let more = ["--baseline", baseline.to_str().unwrap()];
@@ -117,6 +125,13 @@ fn a_bad_earlier_report_is_told_before_anything_is_measured() {
         let stderr = String::from_utf8(refused.stderr).unwrap();
         assert!(stderr.contains("earlier.json: ") && stderr.contains(words), "{stderr}");
     }
+    fs::write(&baseline, &json).unwrap();
+    let missing = bench(&out, &["--snarkjs", "/nowhere/snarkjs"]);
+    assert_eq!(missing.status.code(), Some(66));
+    let other = bench(&out, &["--snarkjs", "/bin/echo"]);
+    assert_eq!(other.status.code(), Some(65));
+    let stderr = String::from_utf8(other.stderr).unwrap();
+    assert!(stderr.contains("/bin/echo: does not say that it is snarkjs"), "{stderr}");
     assert!(!out.exists());
     assert_eq!(
         bench(&baseline, &[]).status.code(),

@@ -106,7 +106,7 @@ pub struct CircuitFigures {
     pub batches: Vec<BatchFigure>,
     /// Memory of the process while it proves, where the system tells.
     pub prove_memory: Option<Memory>,
-    /// snarkjs on the same constraints and the same witness.
+    /// snarkjs on the same key, constraints and witness.
     pub snarkjs: Snarkjs,
 }
 
@@ -150,7 +150,7 @@ pub struct Memory {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Snarkjs {
-    /// Its command line, on the same `.r1cs`, `.wtns` and a key for it.
+    /// Its command line, with the same key and witness as files of its own forms.
     Measured {
         /// `groth16 prove`, the start of Node.js included, as one has to.
         prove: Timing,

@@ -152,8 +152,8 @@ fn times(figures: &CircuitFigures) -> Vec<Block> {
             ]);
             bars.push(timed_bar("snarkjs prove", Tone::Other, prove));
             said.push(Block::Text(
-                "snarkjs ran on the same constraints and the same witness, as a command, so its times hold \
-                 the start of Node.js."
+                "snarkjs ran on the same key, constraints and witness, as a command on all threads: its times \
+                 hold the start of Node.js and the reading of the files."
                     .to_owned(),
             ));
         }

@@ -3,6 +3,7 @@
 mod machine;
 mod measure;
 mod sizes;
+mod snarkjs;
 
 use std::fs;
 use std::io::{self, Read as _};
@@ -18,6 +19,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use rand_core::TryRng as _;
 
 use self::measure::{Measuring, Repetitions};
+use self::snarkjs::Tool;
 use crate::circuit_report::{Comparison, FORMAT, MAX_REPORT_BYTES, Report};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
@@ -32,6 +34,9 @@ pub(in crate::cli) struct Arguments {
     /// The report.json of an earlier run, to be compared with.
     #[arg(long, value_name = "FILE")]
     baseline: Option<PathBuf>,
+    /// snarkjs, to measure on the same key and witness. Without it the one on PATH, if there is one.
+    #[arg(long, value_name = "PROGRAM")]
+    snarkjs: Option<PathBuf>,
     /// Few repetitions: to see that it works, not to cite.
     #[arg(long)]
     quick: bool,
@@ -45,6 +50,7 @@ pub(in crate::cli) struct Arguments {
 pub(in crate::cli) fn run(arguments: &Arguments) -> Result<(), Failure> {
     // What is wrong with the arguments is said now and not after minutes.
     let baseline = arguments.baseline.as_deref().map(read).transpose()?;
+    let tool = Tool::find(arguments.snarkjs.as_deref())?;
     fs::create_dir_all(&arguments.out).map_err(Failure::writing(&arguments.out))?;
     let repetitions = if arguments.quick { Repetitions::QUICK } else { Repetitions::FULL };
     let mut seed = [0; 32];
@@ -54,9 +60,10 @@ pub(in crate::cli) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let made = jiff::Timestamp::now();
     let series = sizes::all(arguments.quick);
     let others = series.iter().map(|series| series.others.len() as u64).sum::<u64>();
-    let steps = repetitions.steps() * CircuitId::ALL.len() as u64;
+    let steps = repetitions.steps(tool.is_some()) * CircuitId::ALL.len() as u64;
     let bar = progress(steps + repetitions.steps_of_size() * others);
-    let mut measuring = Measuring::new(repetitions, rng_from_seed(seed), &bar)?;
+    let version = tool.as_ref().map(|tool| ("snarkjs".to_owned(), tool.version.clone()));
+    let mut measuring = Measuring::new(repetitions, rng_from_seed(seed), tool, &bar)?;
     let mut circuits = Vec::new();
     for id in CircuitId::ALL {
         let measured = match id {
@@ -81,7 +88,7 @@ pub(in crate::cli) fn run(arguments: &Arguments) -> Result<(), Failure> {
         command: std::env::args_os().map(|it| it.to_string_lossy().into_owned()).collect(),
         quick: arguments.quick,
         commit: arguments.commit.clone().or_else(commit),
-        versions: machine::versions(),
+        versions: machine::versions().into_iter().chain(version).collect(),
         machine: machine::this(),
         circuits,
         variants,

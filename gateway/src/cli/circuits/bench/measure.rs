@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use ark_std::rand::{CryptoRng, RngCore};
 use circuits::Fr;
 use circuits::groth16::{
-    self, Claim, ConstraintSynthesizer, PROOF_BYTES, PreparedVerifyingKey, Proof, ProvingKey,
+    self, Assignment, Claim, ConstraintSynthesizer, PROOF_BYTES, PreparedVerifyingKey, Proof,
+    ProvingKey,
 };
 use circuits::query::Mode;
 use circuits::sizing::{Size, SizedCircuit};
@@ -16,6 +17,7 @@ use indicatif::ProgressBar;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use super::machine;
+use super::snarkjs::Tool;
 use crate::circuit_report::{
     BatchFigure, CircuitFigures, ClauseFigure, FileSizes, Memory, Snarkjs, Timing, Variant,
 };
@@ -36,19 +38,28 @@ pub(super) struct Repetitions {
     prove: u64,
     verify: u64,
     batch: u64,
+    pub(super) snarkjs: u64,
 }
 
 impl Repetitions {
     /// For a report that is cited.
-    pub(super) const FULL: Self = Self { setup: 3, witness: 15, prove: 15, verify: 51, batch: 11 };
+    pub(super) const FULL: Self =
+        Self { setup: 3, witness: 15, prove: 15, verify: 51, batch: 11, snarkjs: 5 };
     /// To see that it works.
-    pub(super) const QUICK: Self = Self { setup: 1, witness: 1, prove: 1, verify: 3, batch: 1 };
+    pub(super) const QUICK: Self =
+        Self { setup: 1, witness: 1, prove: 1, verify: 3, batch: 1, snarkjs: 1 };
 
     /// Runs of a circuit together.
-    pub(super) const fn steps(self) -> u64 {
+    pub(super) const fn steps(self, snarkjs: bool) -> u64 {
         // Setup alone has no first run that is not counted: it has nothing to warm up, and is long.
+        let snarkjs = if snarkjs { 3 * (self.snarkjs + 1) } else { 0 };
         let batches = 2 * BATCHES.len() as u64 * (self.batch + 1);
-        self.setup + (self.witness + 1) + 2 * (self.prove + 1) + (self.verify + 1) + batches
+        self.setup
+            + (self.witness + 1)
+            + 2 * (self.prove + 1)
+            + (self.verify + 1)
+            + batches
+            + snarkjs
     }
 
     /// Runs of a circuit of another size together.
@@ -61,6 +72,7 @@ impl Repetitions {
 pub(super) struct Measuring<'a, R> {
     repetitions: Repetitions,
     rng: R,
+    tool: Option<Tool>,
     bar: &'a ProgressBar,
     one_thread: ThreadPool,
     all_threads: ThreadPool,
@@ -70,6 +82,7 @@ impl<'a, R: RngCore + CryptoRng + Send> Measuring<'a, R> {
     pub(super) fn new(
         repetitions: Repetitions,
         rng: R,
+        tool: Option<Tool>,
         bar: &'a ProgressBar,
     ) -> Result<Self, Failure> {
         let pool = |threads| {
@@ -78,7 +91,7 @@ impl<'a, R: RngCore + CryptoRng + Send> Measuring<'a, R> {
             })
         };
         let (one_thread, all_threads) = (pool(1)?, pool(machine::threads())?);
-        Ok(Self { repetitions, rng, bar, one_thread, all_threads })
+        Ok(Self { repetitions, rng, tool, bar, one_thread, all_threads })
     }
 
     /// All figures of a circuit, from a satisfied statement of it.
@@ -90,7 +103,7 @@ impl<'a, R: RngCore + CryptoRng + Send> Measuring<'a, R> {
     where
         C: ConstraintSynthesizer<Fr> + Clone + Send + Sync,
     {
-        let Repetitions { setup, witness, prove, verify, batch } = self.repetitions;
+        let Repetitions { setup, witness, prove, verify, batch, .. } = self.repetitions;
         let (bar, rng) = (self.bar, &mut self.rng);
         let wrong = |what: &dyn fmt::Display, error: &dyn fmt::Display| {
             Failure::new(Exit::Failed, format_args!("{id}: {what}: {error}; nothing is reported"))
@@ -161,6 +174,16 @@ impl<'a, R: RngCore + CryptoRng + Send> Measuring<'a, R> {
         }
 
         let r1cs = key.r1cs();
+        let snarkjs = match &self.tool {
+            Some(tool) => {
+                let assignment =
+                    Assignment::of(r1cs, circuit).map_err(|error| wrong(&"the sample", &error))?;
+                tool.measure(id, &key, &assignment, self.repetitions, bar)?
+            }
+            None => Snarkjs::NotMeasured {
+                reason: "there is no snarkjs on PATH, and none was named with --snarkjs".to_owned(),
+            },
+        };
         Ok(CircuitFigures {
             circuit: id,
             r1cs_sha256: Digest::from_bytes(r1cs.digest()),
@@ -184,7 +207,7 @@ impl<'a, R: RngCore + CryptoRng + Send> Measuring<'a, R> {
             prove_memory: before
                 .zip(peak)
                 .map(|(before, peak)| Memory { before, peak: peak.max(before) }),
-            snarkjs: Snarkjs::NotMeasured { reason: "no key for snarkjs was handed in".to_owned() },
+            snarkjs,
         })
     }
 }
@@ -225,7 +248,7 @@ impl<R: RngCore + CryptoRng + Send> Measuring<'_, R> {
 }
 
 /// The times of `counted` runs, after `first` ones that are not counted.
-fn runs(
+pub(super) fn runs(
     bar: &ProgressBar,
     name: &str,
     counted: u64,
