@@ -10,6 +10,8 @@
 
 pub mod contribution;
 pub mod json;
+#[cfg(any(test, feature = "known-phase-one"))]
+pub mod known_phase_one;
 pub mod ptau;
 pub mod r1cs;
 mod sections;

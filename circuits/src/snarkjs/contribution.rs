@@ -121,14 +121,28 @@ impl Contribution {
 
     /// Whether the secret is the one that the beacon gives, to a base that it gives as well.
     fn is_of(&self, beacon: &Beacon) -> bool {
-        let mut hash: Vec<u8> = beacon.hash.clone();
-        for _ in 0..1u64 << beacon.iterations_exponent {
-            hash = Sha256::digest(&hash).to_vec();
-        }
-        let mut rng = generator(&hash);
+        let mut rng = beacon.generator();
         let secret: Fr = montgomery(&mut rng);
         let base = g1(&mut rng);
         base == self.s && (base * secret).into_affine() == self.sx
+    }
+}
+
+impl Beacon {
+    /// What secrets are drawn from.
+    fn generator(&self) -> ChaCha20Rng {
+        let mut hash = self.hash.clone();
+        for _ in 0..1u64 << self.iterations_exponent {
+            hash = Sha256::digest(&hash).to_vec();
+        }
+        generator(&hash)
+    }
+
+    /// τ, α, β of a first phase to which the beacon alone contributed.
+    #[cfg(any(test, feature = "known-phase-one"))]
+    pub(super) fn secrets(&self) -> [Fr; 3] {
+        let mut rng = self.generator();
+        std::array::from_fn(|_| montgomery(&mut rng))
     }
 }
 

@@ -12,11 +12,14 @@ use super::sections::{G1, G2, Sections};
 const MAGIC: &str = "ptau";
 const VERSION: u32 = 1;
 const HEADER: u32 = 1;
-const TAU_G1: u32 = 2;
+pub(super) const TAU_G1: u32 = 2;
 const TAU_G2: u32 = 3;
 const CONTRIBUTIONS: u32 = 7;
+/// All sections of a file that is not prepared for a second phase.
+#[cfg(any(test, feature = "known-phase-one"))]
+pub(super) const UNPREPARED: [u32; 7] = [HEADER, TAU_G1, TAU_G2, 4, 5, 6, CONTRIBUTIONS];
 /// Lagrange forms of τ, in both groups, of α and of β: what a second phase needs.
-const LAGRANGE: [u32; 4] = [12, 13, 14, 15];
+pub(super) const LAGRANGE: [u32; 4] = [12, 13, 14, 15];
 const KNOWN: [u32; 11] = [HEADER, TAU_G1, TAU_G2, 4, 5, 6, CONTRIBUTIONS, 12, 13, 14, 15];
 
 /// What a `.ptau` file says of itself.
@@ -35,7 +38,7 @@ pub struct PowersOfTau {
 /// # Errors
 /// [`FormatError`] names the byte at fault.
 pub fn read(bytes: &[u8]) -> Result<PowersOfTau, FormatError> {
-    let sections = Sections::read(bytes, MAGIC, VERSION, &KNOWN)?;
+    let sections = sections(bytes)?;
     let mut header = sections.get(HEADER)?;
     header.modulus(Fq::MODULUS)?;
     let offset = header.offset();
@@ -51,4 +54,15 @@ pub fn read(bytes: &[u8]) -> Result<PowersOfTau, FormatError> {
     let contributions = sections.get(CONTRIBUTIONS)?.u32()?;
     let prepared = LAGRANGE.iter().all(|kind| sections.get(*kind).is_ok());
     Ok(PowersOfTau { power, contributions, prepared })
+}
+
+/// The file's sections.
+pub(super) fn sections(bytes: &[u8]) -> Result<Sections<'_>, FormatError> {
+    Sections::read(bytes, MAGIC, VERSION, &KNOWN)
+}
+
+/// A file of these sections.
+#[cfg(any(test, feature = "known-phase-one"))]
+pub(super) fn write(sections: &[(u32, Vec<u8>)]) -> Vec<u8> {
+    super::sections::write(MAGIC, VERSION, sections)
 }
