@@ -19,7 +19,8 @@ use sha2::Sha256;
 use thiserror::Error;
 
 use super::FormatError;
-use super::sections::Reader;
+use super::sections::{self, Reader};
+use crate::groth16::VerifyingKey;
 
 /// Bytes of a transcript or contribution hash.
 pub const HASH_BYTES: usize = 64;
@@ -108,6 +109,27 @@ impl Contribution {
         hasher.update(self.transcript);
     }
 
+    /// As [`contribution`] reads it.
+    fn write(&self, bytes: &mut Vec<u8>) {
+        bytes.extend(sections::g1s(&[self.delta, self.s, self.sx]));
+        bytes.extend(sections::g2s(&[self.spx]));
+        bytes.extend(self.transcript);
+        bytes.extend(u32::from(self.beacon.is_some()).to_le_bytes());
+        let mut parameters = Vec::new();
+        let short = |bytes: &[u8]| u8::try_from(bytes.len()).expect("at most 255 bytes");
+        if let Some(name) = &self.name {
+            parameters.extend([1, short(name.as_bytes())]);
+            parameters.extend(name.as_bytes());
+        }
+        if let Some(Beacon { hash, iterations_exponent }) = &self.beacon {
+            parameters.extend([2, *iterations_exponent, 3, short(hash)]);
+            parameters.extend(hash);
+        }
+        let length = u32::try_from(parameters.len()).expect("at most a few hundred bytes");
+        bytes.extend(length.to_le_bytes());
+        bytes.extend(parameters);
+    }
+
     #[cfg(test)]
     pub(super) const fn set_delta(&mut self, delta: G1Affine) {
         self.delta = delta;
@@ -180,6 +202,42 @@ impl Contributions {
             last = contribution.delta;
         }
         if last == delta { Ok(()) } else { Err(ContributionError::KeyDelta) }
+    }
+
+    /// As [`Contributions::verify`], for a key whose δ is known in the second group alone:
+    /// `e(δ₁, h) = e(g, δ₂)`.
+    ///
+    /// # Errors
+    /// [`ContributionError`] names the first contribution at fault.
+    pub fn verify_for(&self, key: &VerifyingKey) -> Result<(), ContributionError> {
+        let last = self.list.last().ok_or(ContributionError::KeyDelta)?;
+        self.verify(last.delta)?;
+        let (one, other) = (G1Affine::generator(), G2Affine::generator());
+        if same_ratio(one, last.delta, other, key.points().delta_g2) {
+            Ok(())
+        } else {
+            Err(ContributionError::KeyDelta)
+        }
+    }
+
+    /// As the section of a `.zkey` has them: circuit hash, count, contributions.
+    ///
+    /// # Panics
+    /// If a name or the randomness of a beacon is longer than 255 bytes, which no file can say.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = self.circuit.to_vec();
+        let count = u32::try_from(self.list.len()).expect("each has hundreds of bytes");
+        bytes.extend(count.to_le_bytes());
+        self.list.iter().for_each(|it| it.write(&mut bytes));
+        bytes
+    }
+
+    /// Reads what [`Contributions::to_bytes`] wrote.
+    ///
+    /// # Errors
+    /// [`FormatError`] names the byte at fault.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, FormatError> {
+        Self::read(Reader::new(bytes))
     }
 
     /// Reads the section of a `.zkey`.

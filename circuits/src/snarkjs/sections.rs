@@ -29,7 +29,7 @@ impl<'a> Sections<'a> {
         version: u32,
         known: &[u32],
     ) -> Result<Self, FormatError> {
-        let mut file = Reader { bytes, offset: 0 };
+        let mut file = Reader::new(bytes);
         if !bytes.starts_with(magic.as_bytes()) {
             return Err(FormatError::Magic { expected: magic });
         }
@@ -76,6 +76,11 @@ pub(super) struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
+    /// Of bytes that are no part of a file.
+    pub(super) const fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, offset: 0 }
+    }
+
     /// Where the next byte stands in the file.
     pub(super) const fn offset(&self) -> u64 {
         self.offset

@@ -5,13 +5,15 @@ use std::path::PathBuf;
 use ark_ff::{AdditiveGroup, BigInteger, Field, PrimeField};
 use ark_std::rand::{RngCore, SeedableRng, rngs::StdRng};
 
-use super::contribution::ContributionError;
+use super::contribution::{ContributionError, Contributions};
 use super::json::{self, JsonError};
 use super::zkey::{self, ZkeyError};
 use super::{FormatError, ptau, r1cs, wtns};
 use crate::Fr;
 use crate::groth16::tests::Cubic;
-use crate::groth16::{Assignment, KeyElement, KeyError, PreparedVerifyingKey, R1cs, prove, verify};
+use crate::groth16::{
+    Assignment, KeyElement, KeyError, PreparedVerifyingKey, R1cs, prove, setup, verify,
+};
 use crate::statement::CircuitId;
 
 fn path(name: &str) -> PathBuf {
@@ -289,6 +291,40 @@ fn each_break_of_the_chain_is_named() {
         beacon(|it| it.iterations_exponent = 9),
         Err(ContributionError::Beacon { number: 3 })
     );
+}
+
+#[test]
+fn contributions_survive_their_bytes_and_are_found_in_the_file_as_they_are() {
+    let file = vector("cubic.zkey");
+    let zkey = zkey::read(cubic(), &file).unwrap();
+    let bytes = zkey.contributions.to_bytes();
+    assert!(file.windows(bytes.len()).any(|it| it == bytes), "as snarkjs wrote them");
+    assert_eq!(Contributions::from_bytes(&bytes).unwrap(), zkey.contributions);
+    for cut in 0..bytes.len() {
+        assert!(Contributions::from_bytes(&bytes[..cut]).is_err(), "{cut}");
+    }
+    let longer = [&bytes[..], &[0]].concat();
+    assert!(matches!(Contributions::from_bytes(&longer), Err(FormatError::Trailing { .. })));
+}
+
+#[test]
+fn contributions_are_held_to_the_verifying_key_alone_too() {
+    let zkey = zkey::read(cubic(), &vector("cubic.zkey")).unwrap();
+    let key = zkey.key.verifying_key();
+    assert_eq!(zkey.contributions.verify_for(key), Ok(()));
+    let other = setup(&Cubic::default(), &mut rng()).unwrap();
+    let refused = zkey.contributions.verify_for(other.verifying_key());
+    assert_eq!(refused, Err(ContributionError::KeyDelta));
+    let mut nobody = zkey.contributions;
+    nobody.list.clear();
+    assert_eq!(nobody.verify_for(key), Err(ContributionError::KeyDelta));
+}
+
+#[test]
+fn contributions_are_read_of_a_key_that_is_not_finished() {
+    assert_eq!(zkey::contributions(&vector("initial.zkey")).unwrap().list, []);
+    let finished = zkey::read(cubic(), &vector("cubic.zkey")).unwrap().contributions;
+    assert_eq!(zkey::contributions(&vector("cubic.zkey")).unwrap(), finished);
 }
 
 #[test]

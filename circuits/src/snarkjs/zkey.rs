@@ -65,6 +65,30 @@ pub struct Zkey {
     pub contributions: Contributions,
 }
 
+/// Who contributed so far, also of a key that is not finished: the chain of contributions is checked up to
+/// the key's δ, and nothing else of the key is read.
+///
+/// # Errors
+/// [`ZkeyError`] names the byte or contribution at fault.
+pub fn contributions(bytes: &[u8]) -> Result<Contributions, ZkeyError> {
+    let known: Vec<u32> = (KIND..=CONTRIBUTIONS).collect();
+    let sections = Sections::read(bytes, MAGIC, VERSION, &known)?;
+    let mut header = sections.get(HEADER)?;
+    header.modulus(Fq::MODULUS)?;
+    header.modulus(Fr::MODULUS)?;
+    header.take(3 * 4)?; // wires, public inputs, size of the domain
+    for _of_alpha_and_beta in 0..2 {
+        header.g1()?;
+    }
+    for _of_beta_and_gamma in 0..2 {
+        header.g2()?;
+    }
+    let delta = header.g1()?;
+    let contributions = Contributions::read(sections.get(CONTRIBUTIONS)?)?;
+    contributions.verify(delta)?;
+    Ok(contributions)
+}
+
 /// Reads the key of the circuit whose matrices these are.
 ///
 /// # Errors
