@@ -24,7 +24,7 @@
 
 use std::sync::Arc;
 
-use crypto::Digest;
+use crypto::{Digest, VerifyingKey};
 use rpds::{HashTrieMapSync, HashTrieSetSync, RedBlackTreeMapSync};
 
 use crate::department::Department;
@@ -210,6 +210,8 @@ pub struct State {
     next_validators: Arc<ValidatorSet>,
     elected: Option<Arc<ValidatorSet>>,
     members: RedBlackTreeMapSync<DepartmentId, Member>,
+    /// Keys that a department had before the one that it has.
+    former_keys: HashTrieMapSync<DepartmentId, Arc<[VerifyingKey]>>,
     entries: HashTrieMapSync<EntryId, Position>,
     ballots: HashTrieMapSync<EntryId, Ballot>,
     circuits: HashTrieMapSync<Digest, EntryId>,
@@ -246,6 +248,7 @@ impl State {
             next_validators: validators,
             elected: None,
             members: founding.collect(),
+            former_keys: HashTrieMapSync::default(),
             entries: HashTrieMapSync::default(),
             ballots: HashTrieMapSync::default(),
             circuits: HashTrieMapSync::default(),
@@ -288,6 +291,13 @@ impl State {
     /// The department named `id`, as it stands now.
     pub fn department(&self, id: &DepartmentId) -> Option<&Department> {
         self.members.get(id).map(|member| &*member.department)
+    }
+
+    /// The key that a department's entries verify under, and those that it had before.
+    pub fn signing_keys(&self, id: &DepartmentId) -> impl Iterator<Item = &VerifyingKey> {
+        let current = self.department(id).map(|department| &department.signing_key);
+        let former = self.former_keys.get(id).map_or(&[][..], |keys| keys);
+        current.into_iter().chain(former)
     }
 
     /// All departments, in ascending order of their ids.

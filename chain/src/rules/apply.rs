@@ -171,6 +171,7 @@ impl State {
                     self.check_replaces_department(&department.id, *replaces)?;
                     let department = Arc::clone(department);
                     let id = department.id;
+                    self.retire_key(&id);
                     self.members.insert_mut(id, Member { department, entry: Some(entry) });
                 }
                 Subject::Circuit => {
@@ -190,6 +191,18 @@ impl State {
         }
         self.ballots.insert_mut(entry, ballot);
         Ok(())
+    }
+
+    /// Keeps a department's key among its former ones, before another document takes its place.
+    fn retire_key(&mut self, id: &DepartmentId) {
+        let Some(key) = self.department(id).map(|department| department.signing_key) else {
+            return;
+        };
+        let former = self.former_keys.get(id).map_or(&[][..], |keys| keys);
+        if !former.contains(&key) {
+            let keys = former.iter().copied().chain([key]).collect();
+            self.former_keys.insert_mut(*id, keys);
+        }
     }
 
     fn service_offered(
