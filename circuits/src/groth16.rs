@@ -22,6 +22,8 @@ use ark_std::rand::{CryptoRng, RngCore, SeedableRng, rngs::StdRng};
 
 pub use ark_relations::gr1cs::{ConstraintSynthesizer, SynthesisError};
 pub use batch::{BatchError, Claim, RefusedClaim, verify_batch};
+#[cfg(any(test, feature = "trial-ceremony"))]
+pub(crate) use key::setup_of_delta;
 pub use key::{
     KeyElement, KeyError, KeyId, ParseKeyIdError, ProvingKey, Query, VerifyingKey, setup,
 };

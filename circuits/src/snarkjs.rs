@@ -10,11 +10,13 @@
 
 pub mod contribution;
 pub mod json;
-#[cfg(any(test, feature = "known-phase-one"))]
+#[cfg(any(test, feature = "trial-ceremony"))]
 pub mod known_phase_one;
 pub mod ptau;
 pub mod r1cs;
 mod sections;
+#[cfg(any(test, feature = "trial-ceremony"))]
+pub mod trial_ceremony;
 pub mod wtns;
 pub mod zkey;
 

@@ -105,6 +105,24 @@ impl CircuitId {
         }
         .expect(BLANK)
     }
+
+    /// A key whose δ is known, see [`groth16::setup_of_delta`].
+    #[cfg(any(test, feature = "trial-ceremony"))]
+    pub(crate) fn key_of_delta(
+        self,
+        delta: Fr,
+        rng: &mut (impl RngCore + CryptoRng),
+    ) -> ProvingKey {
+        match self {
+            Self::IdentifiedV1 => {
+                groth16::setup_of_delta(&identified::Circuit::blank(), delta, rng)
+            }
+            Self::PseudonymousV1 => {
+                groth16::setup_of_delta(&pseudonymous::Circuit::blank(), delta, rng)
+            }
+        }
+        .expect(BLANK)
+    }
 }
 
 /// Why synthesising a blank circuit does not fail.

@@ -219,8 +219,18 @@ pub fn setup<C: ConstraintSynthesizer<Fr> + Clone>(
     blank: &C,
     rng: &mut (impl RngCore + CryptoRng),
 ) -> Result<ProvingKey, SynthesisError> {
+    let delta = Fr::rand(rng);
+    setup_of_delta(blank, delta, rng)
+}
+
+/// As [`setup`], with a δ of the caller's.
+pub(crate) fn setup_of_delta<C: ConstraintSynthesizer<Fr> + Clone>(
+    blank: &C,
+    delta: Fr,
+    rng: &mut (impl RngCore + CryptoRng),
+) -> Result<ProvingKey, SynthesisError> {
     let r1cs = R1cs::of(blank.clone())?;
-    let [alpha, beta, gamma, delta] = std::array::from_fn(|_| Fr::rand(rng));
+    let [alpha, beta, gamma] = std::array::from_fn(|_| Fr::rand(rng));
     let points = Engine::generate_parameters_with_qap(
         blank.clone(),
         alpha,

@@ -88,8 +88,9 @@ impl R1cs {
         &self.matrices
     }
 
-    /// Rows and the inputs' extra rows, rounded up to a power of two.
-    pub(crate) const fn domain_size(&self) -> usize {
+    /// Rows and the inputs' extra rows, rounded up to a power of two: as large as a ceremony's first phase
+    /// must be.
+    pub const fn domain_size(&self) -> usize {
         (self.constraints() + self.instance_variables).next_power_of_two()
     }
 

@@ -35,11 +35,11 @@ pub struct Contribution {
     pub name: Option<String>,
     /// If it is a beacon: public randomness, which nobody chose.
     pub beacon: Option<Beacon>,
-    delta: G1Affine,
-    s: G1Affine,
-    sx: G1Affine,
-    spx: G2Affine,
-    transcript: [u8; HASH_BYTES],
+    pub(super) delta: G1Affine,
+    pub(super) s: G1Affine,
+    pub(super) sx: G1Affine,
+    pub(super) spx: G2Affine,
+    pub(super) transcript: [u8; HASH_BYTES],
 }
 
 /// Public randomness, hashed so often that nobody could try many.
@@ -101,7 +101,7 @@ impl Contribution {
         hasher.finalize().into()
     }
 
-    fn absorb(&self, hasher: &mut Blake2b512) {
+    pub(super) fn absorb(&self, hasher: &mut Blake2b512) {
         for point in [self.delta, self.s, self.sx] {
             absorb_g1(hasher, point);
         }
@@ -152,7 +152,7 @@ impl Contribution {
 
 impl Beacon {
     /// What secrets are drawn from.
-    fn generator(&self) -> ChaCha20Rng {
+    pub(super) fn generator(&self) -> ChaCha20Rng {
         let mut hash = self.hash.clone();
         for _ in 0..1u64 << self.iterations_exponent {
             hash = Sha256::digest(&hash).to_vec();
@@ -161,7 +161,7 @@ impl Beacon {
     }
 
     /// τ, α, β of a first phase to which the beacon alone contributed.
-    #[cfg(any(test, feature = "known-phase-one"))]
+    #[cfg(any(test, feature = "trial-ceremony"))]
     pub(super) fn secrets(&self) -> [Fr; 3] {
         let mut rng = self.generator();
         std::array::from_fn(|_| montgomery(&mut rng))
@@ -322,7 +322,7 @@ fn same_ratio(base: G1Affine, power: G1Affine, challenge: G2Affine, power2: G2Af
 }
 
 /// Uncompressed, big-endian; never the identity, which [`same_ratio`] refuses.
-fn absorb_g1(hasher: &mut Blake2b512, point: G1Affine) {
+pub(super) fn absorb_g1(hasher: &mut Blake2b512, point: G1Affine) {
     let (x, y) = point.xy().unwrap_or_default();
     for coordinate in [x, y] {
         hasher.update(coordinate.into_bigint().to_bytes_be());
@@ -337,7 +337,7 @@ fn absorb_g2(hasher: &mut Blake2b512, point: G2Affine) {
 }
 
 /// ChaCha20, keyed with the first 32 bytes as eight big-endian words.
-fn generator(hash: &[u8]) -> ChaCha20Rng {
+pub(super) fn generator(hash: &[u8]) -> ChaCha20Rng {
     let mut key = [0; 32];
     for (word, bytes) in key.chunks_exact_mut(4).zip(hash.chunks_exact(4)) {
         word.copy_from_slice(bytes);
@@ -347,7 +347,9 @@ fn generator(hash: &[u8]) -> ChaCha20Rng {
 }
 
 /// The next integer below the modulus, taken as a Montgomery form.
-fn montgomery<F: PrimeField<BigInt = BigInt<4>> + Montgomery>(rng: &mut ChaCha20Rng) -> F {
+pub(super) fn montgomery<F: PrimeField<BigInt = BigInt<4>> + Montgomery>(
+    rng: &mut ChaCha20Rng,
+) -> F {
     loop {
         let mut limbs = [0u64; 4];
         for limb in &mut limbs {
@@ -363,7 +365,7 @@ fn montgomery<F: PrimeField<BigInt = BigInt<4>> + Montgomery>(rng: &mut ChaCha20
 }
 
 /// Fields whose elements are kept in Montgomery form.
-trait Montgomery {
+pub(super) trait Montgomery {
     /// `integer · 2^-256`, for an integer below the modulus.
     fn from_montgomery_form(integer: BigInt<4>) -> Self;
 }
@@ -381,7 +383,7 @@ impl Montgomery for Fr {
 }
 
 /// A point whose discrete logarithm nobody knows.
-fn g1(rng: &mut ChaCha20Rng) -> G1Affine {
+pub(super) fn g1(rng: &mut ChaCha20Rng) -> G1Affine {
     loop {
         let x: Fq = montgomery(rng);
         let greatest = rng.next_u32() & 1 == 1;
@@ -392,7 +394,7 @@ fn g1(rng: &mut ChaCha20Rng) -> G1Affine {
 }
 
 /// A point of the subgroup whose discrete logarithm nobody knows.
-fn g2(rng: &mut ChaCha20Rng) -> G2Affine {
+pub(super) fn g2(rng: &mut ChaCha20Rng) -> G2Affine {
     loop {
         let c0 = montgomery(rng);
         let x = Fq2::new(c0, montgomery(rng));

@@ -16,7 +16,7 @@ pub(super) const TAU_G1: u32 = 2;
 const TAU_G2: u32 = 3;
 const CONTRIBUTIONS: u32 = 7;
 /// All sections of a file that is not prepared for a second phase.
-#[cfg(any(test, feature = "known-phase-one"))]
+#[cfg(any(test, feature = "trial-ceremony"))]
 pub(super) const UNPREPARED: [u32; 7] = [HEADER, TAU_G1, TAU_G2, 4, 5, 6, CONTRIBUTIONS];
 /// Lagrange forms of τ, in both groups, of α and of β: what a second phase needs.
 pub(super) const LAGRANGE: [u32; 4] = [12, 13, 14, 15];
@@ -62,7 +62,7 @@ pub(super) fn sections(bytes: &[u8]) -> Result<Sections<'_>, FormatError> {
 }
 
 /// A file of these sections.
-#[cfg(any(test, feature = "known-phase-one"))]
+#[cfg(any(test, feature = "trial-ceremony"))]
 pub(super) fn write(sections: &[(u32, Vec<u8>)]) -> Vec<u8> {
     super::sections::write(MAGIC, VERSION, sections)
 }

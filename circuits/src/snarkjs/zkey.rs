@@ -11,7 +11,7 @@ use thiserror::Error;
 
 use super::FormatError;
 use super::contribution::{self, ContributionError, Contributions};
-use super::sections::{self, ELEMENT, Reader, Sections};
+use super::sections::{self, ELEMENT, G1, G2, Reader, Sections};
 use crate::Fr;
 use crate::groth16::{KeyError, ProvingKey, R1cs};
 
@@ -77,12 +77,7 @@ pub fn contributions(bytes: &[u8]) -> Result<Contributions, ZkeyError> {
     header.modulus(Fq::MODULUS)?;
     header.modulus(Fr::MODULUS)?;
     header.take(3 * 4)?; // wires, public inputs, size of the domain
-    for _of_alpha_and_beta in 0..2 {
-        header.g1()?;
-    }
-    for _of_beta_and_gamma in 0..2 {
-        header.g2()?;
-    }
+    header.take(2 * G1 + 2 * G2)?; // α, β, β, γ
     let delta = header.g1()?;
     let contributions = Contributions::read(sections.get(CONTRIBUTIONS)?)?;
     contributions.verify(delta)?;
