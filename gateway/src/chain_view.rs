@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 
-use chain::identifier::EntryId;
+use chain::identifier::{DepartmentId, EntryId};
 use chain::rules::State;
 use chain::time::Timestamp;
 use circuits::groth16::KeyId;
+use crypto::Signature;
 
 use crate::document::CircuitDocument;
 use crate::exchange::verification::{ChainFacts, CircuitFact, ProofFact, RecordsFact};
@@ -24,6 +25,16 @@ pub struct ChainView<'a> {
 }
 
 impl ChainFacts for ChainView<'_> {
+    fn signed(
+        &self,
+        by: &DepartmentId,
+        label: &str,
+        message: &[u8],
+        signature: &Signature,
+    ) -> bool {
+        self.state.signing_keys(by).any(|key| key.verify(label, message, signature).is_ok())
+    }
+
     fn circuit(&self, key: &KeyId) -> Option<CircuitFact> {
         let document = self.circuits.get(key)?;
         let approved = self.state.approved_circuit(&document.digest()).is_some();

@@ -6,6 +6,7 @@
 //! before their digest goes on the chain.
 
 pub mod answer;
+pub mod ceremony;
 pub mod circuit;
 pub mod key_card;
 pub mod payload;

@@ -1,11 +1,13 @@
 //! What the receipts say of an answer, in place of a copy of the chain.
 
 use chain::entry::Content;
-use chain::identifier::EntryId;
+use chain::identifier::{DepartmentId, EntryId};
 use circuits::groth16::KeyId;
+use crypto::Signature;
 
 use super::Bundle;
 use super::parts::Parts;
+use super::roll::Roll;
 use crate::exchange::verification::{ChainFacts, CircuitFact, ProofFact, RecordsFact};
 
 /// Facts from receipts alone: nothing is looked up by an index or id that only the bundle claims.
@@ -13,6 +15,7 @@ use crate::exchange::verification::{ChainFacts, CircuitFact, ProofFact, RecordsF
 pub(super) struct ReceiptFacts<'b> {
     pub(super) bundle: &'b Bundle,
     pub(super) parts: &'b Parts<'b>,
+    pub(super) roll: &'b Roll,
     /// More than two thirds of the departments approved the circuit.
     pub(super) approved: bool,
     /// The services of the request and of the records are of one dataset.
@@ -20,6 +23,16 @@ pub(super) struct ReceiptFacts<'b> {
 }
 
 impl ChainFacts for ReceiptFacts<'_> {
+    fn signed(
+        &self,
+        by: &DepartmentId,
+        label: &str,
+        message: &[u8],
+        signature: &Signature,
+    ) -> bool {
+        self.roll.signing_keys(by).any(|key| key.verify(label, message, signature).is_ok())
+    }
+
     fn circuit(&self, _: &KeyId) -> Option<CircuitFact> {
         // That the document is of this key is for the caller to check, and that the entry is of this
         // document has been checked.

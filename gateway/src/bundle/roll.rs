@@ -7,7 +7,7 @@ use chain::entry::Content;
 use chain::genesis::Genesis;
 use chain::identifier::{DepartmentId, EntryId, NetworkId};
 use chain::receipt::Verified;
-use crypto::canonical;
+use crypto::{VerifyingKey, canonical};
 
 use super::parts::ShownAdmission;
 use super::{BundleError, Part};
@@ -87,6 +87,12 @@ impl Roll {
         let documents = self.members.get(id)?.iter().rev();
         let mut counted = documents.filter(|it| it.since.is_none_or(|since| since < index));
         counted.next().map(|standing| &standing.document)
+    }
+
+    /// The keys that a department had, one after the other.
+    pub(super) fn signing_keys(&self, id: &DepartmentId) -> impl Iterator<Item = &VerifyingKey> {
+        let documents = self.members.get(id).map_or(&[][..], Vec::as_slice);
+        documents.iter().map(|standing| &standing.document.signing_key)
     }
 
     /// How many departments there were at `index` in the log.

@@ -112,6 +112,7 @@ impl Bundle {
         let facts = ReceiptFacts {
             bundle: self,
             parts: &parts,
+            roll: &roll,
             approved: approved.is_some(),
             same_dataset: same_dataset(&parts),
         };

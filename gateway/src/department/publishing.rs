@@ -8,7 +8,7 @@ use chain::rules::RuleError;
 use chain::validators::ValidatorSet;
 use circuits::Fr;
 use circuits::statement::CircuitId;
-use crypto::Digest;
+use crypto::{Digest, Signature};
 use thiserror::Error;
 
 use super::{Department, Internal};
@@ -178,7 +178,7 @@ impl Department {
         Ok(Some(self.append(Content::Records { root, service, previous }, None).await?))
     }
 
-    /// Puts a department's document forward for approval.
+    /// Puts a department's document forward for approval, or finds where another department has.
     ///
     /// # Errors
     /// [`PublishError`]
@@ -193,6 +193,15 @@ impl Department {
             let member = members.find(|it| it.department.id == department.id);
             if member.is_some_and(|member| *member.department == *department) {
                 return Err(PublishError::InForce(department.id));
+            }
+            let mut ballots = replica.state().ballots();
+            let open = ballots.find(|(_, it)| {
+                it.document == *document.digest()
+                    && it.kind() == Kind::Department
+                    && it.approved.is_none()
+            });
+            if let Some((entry, _)) = open {
+                return Ok(*entry);
             }
             member.and_then(|member| member.entry)
         };
@@ -256,8 +265,8 @@ impl Department {
         Ok(proposals)
     }
 
-    /// Puts this gateway's own keys forward, as the development keys that they are, and approves them;
-    /// what stands on the chain already is left as it is.
+    /// Puts this gateway's own keys forward, as the development keys that they are or with the transcript of
+    /// their ceremony, and approves them; what stands on the chain already is left as it is.
     ///
     /// # Errors
     /// [`PublishError`]
@@ -266,7 +275,7 @@ impl Department {
         let keys = self.shared.proving_keys.wait().await.unwrap_or_default();
         for circuit in CircuitId::ALL {
             let Some(key) = keys.get(&circuit) else { continue };
-            let document = CircuitDocument::development(circuit, key);
+            let document = self.shared.proving_keys.document(circuit, key);
             let digest = document.digest();
             let proposed = {
                 let replica = self.chain();
@@ -295,7 +304,7 @@ impl Department {
         &self,
         circuit: &CircuitDocument,
     ) -> Result<EntryId, PublishError> {
-        check_circuit(circuit)?;
+        self.check_circuit(circuit)?;
         let document = Document::new(circuit)?;
         let content = Content::Circuit { document: *document.digest() };
         Ok(self.append(content, Some(document)).await.map_err(Internal::from)?)
@@ -315,7 +324,7 @@ impl Department {
         if let Some(digest) = document.filter(|_| is_circuit) {
             let circuit: CircuitDocument =
                 self.document(digest).await?.ok_or(PublishError::Unreadable(digest))?;
-            check_circuit(&circuit)?;
+            self.check_circuit(&circuit)?;
         }
         let content = Content::Approval { entry };
         Ok(self.append(content, None).await.map_err(Internal::from)?)
@@ -342,15 +351,20 @@ impl Department {
         }
         Ok(services)
     }
-}
 
-/// The key is sound, and the circuit is the one that this build has under the name.
-fn check_circuit(circuit: &CircuitDocument) -> Result<(), PublishError> {
-    circuit.key()?;
-    let ours = Digest::from_bytes(circuit.circuit.r1cs().digest());
-    if circuit.constraints == ours {
-        Ok(())
-    } else {
-        Err(PublishError::OtherConstraints { named: circuit.constraints, ours })
+    /// The key is sound, the ceremony holds of which it is said to come, and the circuit is the one that
+    /// this build has under the name.
+    fn check_circuit(&self, circuit: &CircuitDocument) -> Result<(), PublishError> {
+        circuit.key()?;
+        let ours = Digest::from_bytes(circuit.circuit.r1cs().digest());
+        if circuit.constraints != ours {
+            return Err(PublishError::OtherConstraints { named: circuit.constraints, ours });
+        }
+        let replica = self.chain();
+        let chain = replica.state();
+        let signed = |by: &DepartmentId, label: &str, message: &[u8], signature: &Signature| {
+            chain.signing_keys(by).any(|key| key.verify(label, message, signature).is_ok())
+        };
+        Ok(circuit.check_provenance(chain.network(), signed)?)
     }
 }

@@ -22,8 +22,8 @@ use circuits::statement::CircuitId;
 use faulty::Faulty;
 use network::*;
 pub(crate) use network::{
-    CURTIS, Citizen, DEPARTMENTS, Direct, ELIAS, Network, circuit_document, circuit_document_of,
-    keys, proving_keys,
+    CURTIS, Citizen, DEPARTMENTS, Direct, ELIAS, Network, ceremony, circuit_document,
+    circuit_document_of, id, keys, proving_keys, trial,
 };
 use serde_json::{Value as Json, json};
 use std::sync::atomic::Ordering;
@@ -476,9 +476,8 @@ async fn an_enrolment_code_is_good_once_for_its_citizen() {
 async fn an_unapproved_copy_of_a_key_does_not_hide_the_approved_one() {
     let network = Network::new(0).await;
     let mut copy = circuit_document(CircuitId::IdentifiedV1);
-    copy.provenance = crate::document::circuit::Provenance::Ceremony {
-        transcripts: vec![Digest::of(b"transcript")],
-    };
+    let ceremony = ceremony(CircuitId::IdentifiedV1, network.shared.genesis.network());
+    copy.provenance = crate::document::circuit::Provenance::Ceremony(Box::new(ceremony));
     network.department("welfare").propose_circuit(&copy).await.unwrap();
     let circuits = network.department("welfare").circuits().await.unwrap();
     let (id, _) = copy.key().unwrap();

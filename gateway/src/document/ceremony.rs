@@ -18,7 +18,9 @@ use crypto::{Digest, Signature, SigningKey, canonical};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-const LABEL: &str = "proofgate/ceremony-contribution/v1";
+use super::key_card::SignatureHex;
+
+const LABEL: &str = "proofgate/v1/ceremony-contribution";
 
 /// SHA-256 is applied at most `2^20` times for a beacon: a fraction of a second.
 pub const MAX_BEACON_ITERATIONS_EXPONENT: u8 = 20;
@@ -47,7 +49,7 @@ pub struct Attestation {
     /// The department.
     pub department: DepartmentId,
     /// By its signing key, over [`Attested`].
-    pub signature: Signature,
+    pub signature: SignatureHex,
 }
 
 /// What a department signs when it has contributed.
@@ -82,7 +84,9 @@ pub enum CeremonyError {
     #[error("a beacon ends the contributions, and is nowhere else")]
     Beacon,
     /// The beacon is hashed too often to be checked in passing.
-    #[error("the beacon is hashed 2^{got} times, at most 2^{MAX_BEACON_ITERATIONS_EXPONENT} are checked")]
+    #[error(
+        "the beacon is hashed 2^{got} times, at most 2^{MAX_BEACON_ITERATIONS_EXPONENT} are checked"
+    )]
     BeaconIterations {
         /// The exponent.
         got: u8,
@@ -102,13 +106,17 @@ pub enum CeremonyError {
         department: DepartmentId,
     },
     /// Too few departments contributed.
-    #[error("{got} department contributed; a key that fewer than {MIN_DEPARTMENTS} made is forged by those")]
+    #[error(
+        "{got} department contributed; a key that fewer than {MIN_DEPARTMENTS} made is forged by those"
+    )]
     SingleParty {
         /// How many did.
         got: usize,
     },
     /// The signature is by no key that the department has or had.
-    #[error("{department} did not sign contribution {number} for this circuit, first phase and network")]
+    #[error(
+        "{department} did not sign contribution {number} for this circuit, first phase and network"
+    )]
     Signature {
         /// The department.
         department: DepartmentId,
@@ -120,7 +128,7 @@ pub enum CeremonyError {
 impl Attested<'_> {
     /// Signs for a contribution.
     pub fn sign(&self, contribution: &Contribution, key: &SigningKey) -> Attestation {
-        let signature = key.sign(LABEL, &self.message(contribution));
+        let signature = SignatureHex(key.sign(LABEL, &self.message(contribution)));
         Attestation { department: *self.department, signature }
     }
 
@@ -196,7 +204,7 @@ impl Ceremony {
             let Attestation { department, signature } = attestation;
             let phase_one = &self.phase_one;
             let attested = Attested { network, department, circuit, constraints, phase_one };
-            if !signed(department, LABEL, &attested.message(contribution), signature) {
+            if !signed(department, LABEL, &attested.message(contribution), &signature.0) {
                 return Err(CeremonyError::Signature { department: *department, number });
             }
         }

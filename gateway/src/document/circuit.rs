@@ -1,12 +1,14 @@
 //! The circuit document: which key proves which relation, and where the key comes from.
 
+use chain::identifier::{DepartmentId, NetworkId};
 use circuits::groth16::{KeyId, ProvingKey, VerifyingKey};
 use circuits::statement::CircuitId;
-use crypto::{Digest, canonical};
+use crypto::{Digest, Signature, canonical};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::VERSION;
+use super::ceremony::{Ceremony, CeremonyError, Subject};
 
 /// A proving key's public half with its origin. Its digest is the `circuit` entry on the chain; the
 /// key is usable when more than two thirds of the departments have approved that entry.
@@ -32,10 +34,7 @@ pub enum Provenance {
     /// Made by one gateway on its own: whoever ran it could forge proofs. Production mode refuses it.
     Development,
     /// Made by a ceremony to which each department contributed.
-    Ceremony {
-        /// SHA-256 of each transcript.
-        transcripts: Vec<Digest>,
-    },
+    Ceremony(Box<Ceremony>),
 }
 
 impl CircuitDocument {
@@ -49,6 +48,12 @@ impl CircuitDocument {
             provenance: Provenance::Development,
         }
     }
+
+    /// The document that puts a ceremony's key forward.
+    pub fn of_ceremony(circuit: CircuitId, key: &ProvingKey, ceremony: Ceremony) -> Self {
+        let provenance = Provenance::Ceremony(Box::new(ceremony));
+        Self { provenance, ..Self::development(circuit, key) }
+    }
 }
 
 /// Why a circuit document is refused.
@@ -61,15 +66,15 @@ pub enum CircuitDocumentError {
         /// The version that the document has.
         got: u32,
     },
-    /// A ceremony without a transcript is nobody's.
-    #[error("provenance: a ceremony has at least one transcript")]
-    NoTranscript,
     /// The verifying key's text is not lower-case hexadecimal.
     #[error("verifying key: expected lower-case hexadecimal")]
     NotHex,
     /// The verifying key's bytes are not a sound key of this circuit.
     #[error("verifying key: {0}")]
     Key(#[from] circuits::groth16::KeyError),
+    /// The ceremony's transcript does not hold.
+    #[error("ceremony: {0}")]
+    Ceremony(#[from] CeremonyError),
 }
 
 impl CircuitDocument {
@@ -86,15 +91,26 @@ impl CircuitDocument {
         if self.version != VERSION {
             return Err(CircuitDocumentError::Version { got: self.version });
         }
-        if matches!(&self.provenance, Provenance::Ceremony { transcripts } if transcripts.is_empty())
-        {
-            return Err(CircuitDocumentError::NoTranscript);
-        }
         let bytes = hex::decode(&self.verifying_key).map_err(|_| CircuitDocumentError::NotHex)?;
         if hex::encode(&bytes) != self.verifying_key {
             return Err(CircuitDocumentError::NotHex);
         }
         let key = VerifyingKey::from_bytes(&bytes, self.circuit.public_inputs())?;
         Ok((key.id(), key))
+    }
+
+    /// Checks the ceremony's transcript, if the key comes of one. `signed` is as for [`Ceremony::check`].
+    ///
+    /// # Errors
+    /// [`CircuitDocumentError`] names what does not hold.
+    pub fn check_provenance(
+        &self,
+        network: &NetworkId,
+        signed: impl Fn(&DepartmentId, &str, &[u8], &Signature) -> bool,
+    ) -> Result<(), CircuitDocumentError> {
+        let Provenance::Ceremony(ceremony) = &self.provenance else { return Ok(()) };
+        let (_, key) = self.key()?;
+        let subject = Subject { circuit: self.circuit, constraints: &self.constraints, key: &key };
+        Ok(ceremony.check(network, subject, signed)?)
     }
 }

@@ -15,7 +15,7 @@ use circuits::groth16::{KeyId, Proof, ProofError, VerifyError, VerifyingKey};
 use circuits::statement::{identified, pseudonymous, subject_tag};
 use circuits::tree::{Leaf, Path};
 use crypto::commitment::Salted;
-use crypto::{Digest, canonical};
+use crypto::{Digest, Signature as Signed, canonical};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -23,7 +23,8 @@ use self::receipt::ReceiptRefusal;
 pub use self::unproven::{Unproven, verify_many};
 use super::salted_entry;
 use crate::document::answer::{Answer, ElementHex, Evidence, ProofRecord};
-use crate::document::circuit::{CircuitDocument, Provenance};
+use crate::document::ceremony::CeremonyError;
+use crate::document::circuit::{CircuitDocument, CircuitDocumentError, Provenance};
 use crate::document::key_card::KeyCard;
 use crate::document::request::LegalBasis;
 use crate::document::{CheckedRequest, VERSION};
@@ -37,6 +38,8 @@ pub trait ChainFacts {
     fn records(&self, entry: &EntryId) -> Option<RecordsFact>;
     /// A `proof` entry.
     fn proof(&self, entry: &EntryId) -> Option<ProofFact>;
+    /// Whether a signature over a message, under a label, is by a key that the department has or had.
+    fn signed(&self, by: &DepartmentId, label: &str, message: &[u8], signature: &Signed) -> bool;
 }
 
 /// A key on the chain.
@@ -162,6 +165,12 @@ pub enum Refusal {
     /// A development key in production.
     #[error("a development key: whoever made it could forge this proof")]
     KeyDevelopment,
+    /// A key that one department alone contributed to, in production.
+    #[error("one department alone contributed to the key, and could forge this proof")]
+    KeySingleParty,
+    /// The ceremony that the key is said to come of does not hold.
+    #[error("the key's ceremony: {0}")]
+    KeyCeremony(Box<CeremonyError>),
     /// The key's document is unsound.
     #[error("the key's document is unsound: {0}")]
     KeyUnsound(String),
@@ -224,6 +233,8 @@ impl Refusal {
             Self::KeyUnapproved => "key-unapproved",
             Self::KeyOfOtherCircuit => "key-other-circuit",
             Self::KeyDevelopment => "key-development",
+            Self::KeySingleParty => "key-single-party",
+            Self::KeyCeremony(_) => "key-ceremony",
             Self::KeyUnsound(_) => "key-unsound",
             Self::RecordsOfOtherDataset => "records-other-dataset",
             Self::RecordsStale => "records-stale",
@@ -287,14 +298,37 @@ fn approved_key(
     if fact.document.circuit != question.request.request().circuit {
         return Err(Refusal::KeyOfOtherCircuit);
     }
-    if strictness.production && fact.document.provenance == Provenance::Development {
-        return Err(Refusal::KeyDevelopment);
+    if strictness.production {
+        of_several_parties(&fact.document, question, facts)?;
     }
     let (id, key) = fact.document.key().map_err(|error| Refusal::KeyUnsound(error.to_string()))?;
     if id != answer.key {
         return Err(Refusal::KeyUnknown);
     }
     Ok((key, fact.document.provenance))
+}
+
+/// The key comes of a ceremony to which several departments contributed.
+///
+/// The departments that approved it have seen that it is so, and that the ceremony began with the circuit and
+/// a sound first phase, which takes files. What the document shows is checked again here.
+fn of_several_parties(
+    document: &CircuitDocument,
+    question: Question<'_>,
+    facts: &impl ChainFacts,
+) -> Result<(), Refusal> {
+    if document.provenance == Provenance::Development {
+        return Err(Refusal::KeyDevelopment);
+    }
+    let network = &question.request.request().network;
+    let signed = |by: &_, label: &_, message: &_, it: &_| facts.signed(by, label, message, it);
+    document.check_provenance(network, signed).map_err(|error| match error {
+        CircuitDocumentError::Ceremony(CeremonyError::SingleParty { .. }) => {
+            Refusal::KeySingleParty
+        }
+        CircuitDocumentError::Ceremony(error) => Refusal::KeyCeremony(Box::new(error)),
+        error => Refusal::KeyUnsound(error.to_string()),
+    })
 }
 
 /// The root is the dataset's current one, or in grace, at the time of verification.

@@ -6,11 +6,13 @@
 use std::sync::Arc;
 
 use circuits::groth16::{self, KeyId, Proof};
+use crypto::Signature as Signed;
 use crypto::commitment::Salt;
 
 use super::*;
 use crate::chain_view::ChainView;
 use crate::document::answer::{Answer, Evidence, ProofRecord};
+use crate::document::ceremony::Ceremony;
 use crate::document::circuit::Provenance;
 use crate::document::key_card::KeyCard;
 use crate::document::{CheckedRequest, VERSION};
@@ -34,6 +36,10 @@ struct Facts {
 }
 
 impl ChainFacts for Facts {
+    fn signed(&self, by: &DepartmentId, label: &str, message: &[u8], signature: &Signed) -> bool {
+        keys(by.as_str()).signing.verifying_key().verify(label, message, signature).is_ok()
+    }
+
     fn circuit(&self, key: &KeyId) -> Option<CircuitFact> {
         (*key == self.key).then(|| self.circuit.clone())
     }
@@ -199,13 +205,26 @@ async fn each_duty_of_an_identified_answer_is_checked() {
     case.breaks("key-unsound", |case| {
         case.facts.circuit.document.verifying_key.truncate(10);
     });
-    let mut ceremony = case.clone();
-    ceremony.production = true;
-    ceremony.facts.circuit.document.provenance =
-        Provenance::Ceremony { transcripts: vec![Digest::of(b"transcript")] };
-    assert_eq!(ceremony.verify(), Ok(()), "what is refused in production is the provenance");
-    ceremony.breaks("key-unsound", |case| {
-        case.facts.circuit.document.provenance = Provenance::Ceremony { transcripts: Vec::new() };
+    let mut production = case.clone();
+    production.production = true;
+    let transcript = ceremony(CircuitId::IdentifiedV1, network.shared.genesis.network());
+    let made_by = |case: &mut Case, ceremony: Ceremony| {
+        case.facts.circuit.document.provenance = Provenance::Ceremony(Box::new(ceremony));
+    };
+    made_by(&mut production, transcript.clone());
+    assert_eq!(production.verify(), Ok(()), "what is refused in production is the provenance");
+    production.breaks("key-single-party", |case| {
+        let mut alone = transcript.clone();
+        let mut contributions = alone.contributions().unwrap();
+        contributions.list.remove(1);
+        alone.attestations.pop();
+        made_by(
+            case,
+            Ceremony::new(alone.phase_one, alone.zkey, &contributions, alone.attestations),
+        );
+    });
+    production.breaks("key-ceremony", |case| {
+        made_by(case, Ceremony { phase_one: Digest::of(b"another"), ..transcript.clone() });
     });
 
     case.breaks("records-other-dataset", |case| case.answer.records = other_entry());

@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use chain::department::Role;
 use chain::genesis::{GENESIS_FORMAT, Genesis, NetworkFacts, SubjectIdentifier};
+use chain::identifier::NetworkId;
 use chain::ledger::{
     DepartmentCosigner, FollowerLedger, FollowerLedgerOptions, LocalLedger, LocalLedgerOptions,
     Upstream,
@@ -15,6 +16,8 @@ use chain::validators::Validator;
 use circuits::eddsa::PrivateKey;
 use circuits::groth16::{self, ProvingKey};
 use circuits::schema::Schema;
+use circuits::snarkjs::contribution::{Contribution, Contributions};
+use circuits::snarkjs::trial_ceremony;
 use circuits::statement::CircuitId;
 use crypto::Secret;
 use getrandom::SysRng;
@@ -25,6 +28,7 @@ use tempfile::TempDir;
 use super::super::answering::ReceiveError;
 use super::super::peer::PeerError;
 use super::super::*;
+use crate::document::ceremony::{Attested, Ceremony};
 use crate::document::circuit::Provenance;
 use crate::document::key_card::{ConsentKey, SignedKeyCard};
 use crate::document::service::Service;
@@ -52,13 +56,36 @@ impl Clock for StoppedClock {
     }
 }
 
-/// Development keys, made once for all tests.
+/// Keys, made once for all tests. Where nothing else is said they are put forward as development keys.
 pub(crate) fn proving_keys() -> Arc<HashMap<CircuitId, ProvingKey>> {
     static KEYS: OnceLock<Arc<HashMap<CircuitId, ProvingKey>>> = OnceLock::new();
-    Arc::clone(KEYS.get_or_init(|| {
+    let key = |id: CircuitId| (id, trial(id).0.clone());
+    Arc::clone(KEYS.get_or_init(|| Arc::new(CircuitId::ALL.map(key).into_iter().collect())))
+}
+
+/// The key of a circuit, and the contributions of tax and welfare that lead to it.
+pub(crate) fn trial(circuit: CircuitId) -> &'static (ProvingKey, Contributions) {
+    static TRIALS: OnceLock<HashMap<CircuitId, (ProvingKey, Contributions)>> = OnceLock::new();
+    let trials = TRIALS.get_or_init(|| {
         let rng = &mut groth16::rng_from_seed([5; 32]);
-        Arc::new(CircuitId::ALL.map(|id| (id, id.development_key(rng))).into_iter().collect())
-    }))
+        let trial = |id| (id, trial_ceremony::key(id, &["tax", "welfare"], rng));
+        CircuitId::ALL.map(trial).into_iter().collect()
+    });
+    &trials[&circuit]
+}
+
+/// The transcript of that key's ceremony, attested by the departments of a network.
+pub(crate) fn ceremony(circuit: CircuitId, network: &NetworkId) -> Ceremony {
+    let (key, contributions) = trial(circuit);
+    let (phase_one, zkey) = (Digest::of(b"ptau"), Digest::of(b"zkey"));
+    let constraints = Digest::from_bytes(key.r1cs().digest());
+    let attest = |(name, contribution): (&&str, &Contribution)| {
+        let (department, phase_one, constraints) = (&id(name), &phase_one, &constraints);
+        let attested = Attested { network, department, circuit, constraints, phase_one };
+        attested.sign(contribution, &keys(name).signing)
+    };
+    let attestations = ["tax", "welfare"].iter().zip(&contributions.list).map(attest).collect();
+    Ceremony::new(phase_one, zkey, contributions, attestations)
 }
 
 /// Hands sealed messages over without a socket.

@@ -74,6 +74,8 @@ pub(super) fn operations() -> Vec<Operation> {
                 "key-unapproved",
                 "key-other-circuit",
                 "key-development",
+                "key-single-party",
+                "key-ceremony",
                 "key-unsound",
                 "records-other-dataset",
                 "records-stale",

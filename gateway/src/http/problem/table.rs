@@ -270,6 +270,8 @@ pub(super) const TABLE: &[Row] = &[
             "key-unapproved",
             "key-other-circuit",
             "key-development",
+            "key-single-party",
+            "key-ceremony",
             "key-unsound",
             "records-other-dataset",
             "records-stale",
