@@ -4,10 +4,11 @@
 //! proofgate.toml   genesis.json   gateway.lock   validator.key (of the gateway that keeps the chain)
 //! chain/           the copy of the chain
 //! network.json     how far a validator served it, and who is in the network
-//! proving/         identified-v1.development.key   pseudonymous-v1.development.key
+//! proving/         identified-v1.development.key   pseudonymous-v1.development.key   ceremony/
 //! DEPARTMENT/      department.json   signing.key   envelope.key   storage.key   local.token   store/   payloads/
 //! ```
 
+mod ceremony;
 mod department;
 mod init;
 mod lock;
@@ -28,6 +29,7 @@ use thiserror::Error;
 use crate::config::{ChainRole, Config, ConfigError, template};
 use crate::key_file::{self, KeyFileError};
 
+pub use ceremony::CeremonyDocuments;
 pub use department::{CreateError, DepartmentFolder, DocumentError, Secrets, read_document};
 
 pub use init::{InitError, Initialized, NetworkPlan, Plan};

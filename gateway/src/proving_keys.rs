@@ -10,37 +10,51 @@ use circuits::groth16::ProvingKey;
 use circuits::statement::CircuitId;
 use tokio::sync::watch;
 
+use crate::document::CircuitDocument;
+use crate::folder::CeremonyDocuments;
+
 /// Keys by circuit.
 pub type KeyRing = Arc<HashMap<CircuitId, ProvingKey>>;
 
 /// Proving keys that are there, or will be.
 #[derive(Clone, Debug)]
-pub struct ProvingKeys(watch::Receiver<Option<KeyRing>>);
+pub struct ProvingKeys {
+    keys: watch::Receiver<Option<KeyRing>>,
+    /// Of those that come of a ceremony.
+    documents: Arc<CeremonyDocuments>,
+}
 
 /// Hands the keys over. Dropped without, there will be none.
 #[derive(Debug)]
 pub struct Loading(watch::Sender<Option<KeyRing>>);
 
 impl ProvingKeys {
-    /// Keys that are there.
+    /// Development keys that are there.
     pub fn loaded(keys: KeyRing) -> Self {
-        Self(watch::Sender::new(Some(keys)).subscribe())
+        let keys = watch::Sender::new(Some(keys)).subscribe();
+        Self { keys, documents: Arc::default() }
     }
 
-    /// Keys that will be there.
-    pub fn loading() -> (Loading, Self) {
-        let (sender, receiver) = watch::channel(None);
-        (Loading(sender), Self(receiver))
+    /// Keys that will be there: those with a document come of a ceremony, the others are development keys.
+    pub fn loading(documents: &CeremonyDocuments) -> (Loading, Self) {
+        let (sender, keys) = watch::channel(None);
+        (Loading(sender), Self { keys, documents: Arc::new(documents.clone()) })
+    }
+
+    /// The document that puts a key forward.
+    pub fn document(&self, circuit: CircuitId, key: &ProvingKey) -> CircuitDocument {
+        let documented = self.documents.get(&circuit).cloned();
+        documented.unwrap_or_else(|| CircuitDocument::development(circuit, key))
     }
 
     /// The keys, if they are there.
     pub fn now(&self) -> Option<KeyRing> {
-        self.0.borrow().clone()
+        self.keys.borrow().clone()
     }
 
     /// The keys, once they are there; none if there will be none.
     pub async fn wait(&self) -> Option<KeyRing> {
-        let mut keys = self.0.clone();
+        let mut keys = self.keys.clone();
         keys.wait_for(Option::is_some).await.ok()?.clone()
     }
 }
@@ -58,7 +72,7 @@ mod tests {
 
     #[tokio::test]
     async fn whoever_waits_gets_the_keys_once_they_are_there() {
-        let (loading, keys) = ProvingKeys::loading();
+        let (loading, keys) = ProvingKeys::loading(&CeremonyDocuments::new());
         assert!(keys.now().is_none());
         let waiting = tokio::spawn({
             let keys = keys.clone();
@@ -72,7 +86,7 @@ mod tests {
 
     #[tokio::test]
     async fn nobody_waits_for_keys_that_will_not_come() {
-        let (loading, keys) = ProvingKeys::loading();
+        let (loading, keys) = ProvingKeys::loading(&CeremonyDocuments::new());
         drop(loading);
         assert!(keys.wait().await.is_none());
     }

@@ -76,22 +76,28 @@ impl Serving {
         let genesis = folder.genesis()?;
         let homes: Vec<_> = config.departments.iter().map(|id| folder.department(id)).collect();
         let secrets = homes.iter().map(DepartmentFolder::secrets).collect::<Result<Vec<_>, _>>()?;
-        if config.production {
+        let ceremonies = folder.ceremony_documents()?;
+        if config.production && ceremonies.is_empty() {
             return Err(ServeError::DevelopmentKeys);
         }
-        folder.find_development_keys()?;
+        folder.find_proving_keys(&ceremonies, config.production)?;
         let tls = config.tls.as_ref();
         let tls = tls.map(|it| http::tls::server(&it.certificate, &it.key)).transpose()?;
         let trust = Trust::with_roots(&config.authorities)?;
         let listener = listen(config.listen)?;
         let address = listener.local_addr().map_err(ServeError::listening(config.listen))?;
         let metrics = config.metrics.map(measured).transpose()?;
-        let (loading, proving_keys) = ProvingKeys::loading();
-        let keys = tokio::task::spawn_blocking({
-            let folder = folder.clone();
-            move || folder.development_keys().map(|keys| loading.done(Arc::new(keys)))
-        });
         let (ledger, remembering) = ledger::open(folder, &config, &genesis, &trust).await?;
+        folder.check_ceremonies(&ceremonies, ledger.snapshot().state())?;
+        let (loading, proving_keys) = ProvingKeys::loading(&ceremonies);
+        let keys = tokio::task::spawn_blocking({
+            let (folder, production) = (folder.clone(), config.production);
+            move || {
+                let keys = folder.proving_keys(&ceremonies, production)?;
+                loading.done(Arc::new(keys));
+                Ok(())
+            }
+        });
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let provers = if config.prover.threads == 0 { cores } else { config.prover.threads };
         let shared = Shared {

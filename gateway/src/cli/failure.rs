@@ -127,7 +127,7 @@ impl From<ProvingKeyError> for Failure {
     fn from(error: ProvingKeyError) -> Self {
         let exit = match &error.fault {
             ProvingKeyFault::Io(error) => Exit::of_reading(error),
-            ProvingKeyFault::Key(_) => Exit::DataErr,
+            _ => Exit::DataErr,
         };
         Self::new(exit, error)
     }

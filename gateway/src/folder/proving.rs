@@ -5,9 +5,12 @@ use std::path::PathBuf;
 
 use circuits::groth16::{KeyError, ProvingKey};
 use circuits::statement::CircuitId;
+use crypto::canonical::CanonicalError;
 use thiserror::Error;
 
+use super::ceremony::CeremonyDocuments;
 use super::{FileError, Folder, PROVING_FOLDER, make, write_new};
+use crate::document::circuit::CircuitDocumentError;
 
 /// Why a proving key is not used.
 #[derive(Debug, Error)]
@@ -19,26 +22,49 @@ pub struct ProvingKeyError {
     pub fault: ProvingKeyFault,
 }
 
+impl ProvingKeyError {
+    pub(super) fn at(path: PathBuf) -> impl FnOnce(ProvingKeyFault) -> Self {
+        move |fault| Self { path, fault }
+    }
+}
+
 /// What is wrong with a proving key's file.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ProvingKeyFault {
     /// It cannot be read.
     #[error("{0}")]
-    Io(std::io::Error),
+    Io(#[from] std::io::Error),
     /// It is no sound key of the circuit of this build.
     #[error(
         "not a proving key of this build's circuit: {0}; if the file was damaged restore it, and if this \
          is another version of proofgate its circuits need keys of their own"
     )]
     Key(#[from] KeyError),
+    /// The document beside a ceremony's key is none.
+    #[error("not a circuit document: {0}; import the ceremony again")]
+    Document(#[from] CanonicalError),
+    /// The document is of another circuit, or of a development key.
+    #[error("not the document of this circuit's key from a ceremony; import the ceremony again")]
+    OtherDocument,
+    /// The document is of another key.
+    #[error("not the key of the document beside it; import the ceremony again")]
+    OtherKey,
+    /// The ceremony is not one to rely on.
+    #[error("{0}; such a key is not used")]
+    Ceremony(#[from] CircuitDocumentError),
+}
+
+/// `identified-v1` for `identified/v1`.
+pub(super) fn file_name(circuit: CircuitId) -> String {
+    circuit.name().replace('/', "-")
 }
 
 impl Folder {
     /// The file of a circuit's development key.
     pub fn development_key(&self, circuit: CircuitId) -> PathBuf {
-        let name = circuit.name().replace('/', "-");
-        self.root().join(PROVING_FOLDER).join(format!("{name}.development.key"))
+        let name = format!("{}.development.key", file_name(circuit));
+        self.root().join(PROVING_FOLDER).join(name)
     }
 
     /// Writes development keys.
@@ -56,35 +82,55 @@ impl Folder {
         Ok(())
     }
 
-    /// Checks that the development key of every circuit can be read, and not what is in it: that takes
-    /// seconds.
+    /// Checks that the key of every circuit can be read, and not what is in it: that takes seconds.
     ///
     /// # Errors
-    /// [`ProvingKeyError`] naming the first that cannot.
-    pub fn find_development_keys(&self) -> Result<(), ProvingKeyError> {
-        for circuit in CircuitId::ALL {
-            let path = self.development_key(circuit);
-            if let Err(error) = std::fs::File::open(&path) {
-                return Err(ProvingKeyError { path, fault: ProvingKeyFault::Io(error) });
-            }
+    /// As for [`Folder::proving_keys`].
+    pub fn find_proving_keys(
+        &self,
+        ceremonies: &CeremonyDocuments,
+        production: bool,
+    ) -> Result<(), ProvingKeyError> {
+        for (path, _) in self.used_keys(ceremonies, production) {
+            std::fs::File::open(&path).map_err(|error| ProvingKeyError::at(path)(error.into()))?;
         }
         Ok(())
     }
 
-    /// Reads the development key of every circuit, and checks every point of it.
+    /// Reads the key of every circuit, and checks every point of it: the ceremony's, or else, but not in
+    /// production, the development key.
     ///
     /// # Errors
     /// [`ProvingKeyError`] naming the first that is not used.
-    pub fn development_keys(&self) -> Result<HashMap<CircuitId, ProvingKey>, ProvingKeyError> {
+    pub fn proving_keys(
+        &self,
+        ceremonies: &CeremonyDocuments,
+        production: bool,
+    ) -> Result<HashMap<CircuitId, ProvingKey>, ProvingKeyError> {
         let mut keys = HashMap::new();
-        for circuit in CircuitId::ALL {
-            let path = self.development_key(circuit);
-            let key = std::fs::read(&path)
-                .map_err(ProvingKeyFault::Io)
-                .and_then(|bytes| Ok(ProvingKey::from_bytes(circuit.r1cs(), &bytes)?))
-                .map_err(|fault| ProvingKeyError { path, fault })?;
+        for (path, circuit) in self.used_keys(ceremonies, production) {
+            let key = match ceremonies.get(&circuit) {
+                Some(document) => self.read_ceremony_key(document)?,
+                None => std::fs::read(&path)
+                    .map_err(ProvingKeyFault::Io)
+                    .and_then(|bytes| Ok(ProvingKey::from_bytes(circuit.r1cs(), &bytes)?))
+                    .map_err(ProvingKeyError::at(path))?,
+            };
             keys.insert(circuit, key);
         }
         Ok(keys)
+    }
+
+    /// The file of each key that is used.
+    fn used_keys(
+        &self,
+        ceremonies: &CeremonyDocuments,
+        production: bool,
+    ) -> Vec<(PathBuf, CircuitId)> {
+        let path = |circuit| match ceremonies.contains_key(&circuit) {
+            true => Some(self.ceremony_key(circuit)),
+            false => (!production).then(|| self.development_key(circuit)),
+        };
+        CircuitId::ALL.into_iter().filter_map(|it| Some((path(it)?, it))).collect()
     }
 }

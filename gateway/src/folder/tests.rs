@@ -140,10 +140,11 @@ fn a_proving_key_that_is_damaged_is_named() {
     let temporary = TempDir::new().unwrap();
     let folder = Folder::new(temporary.path());
     let circuit = circuits::statement::CircuitId::IdentifiedV1;
-    let missing = folder.development_keys().unwrap_err();
+    let keys = || folder.proving_keys(&CeremonyDocuments::new(), false);
+    let missing = keys().unwrap_err();
     assert_eq!(missing.path, folder.development_key(circuit));
     make(folder.development_key(circuit).parent().unwrap()).unwrap();
     std::fs::write(folder.development_key(circuit), b"short").unwrap();
-    let damaged = folder.development_keys().unwrap_err();
+    let damaged = keys().unwrap_err();
     assert!(matches!(damaged.fault, ProvingKeyFault::Key(_)), "{damaged}");
 }

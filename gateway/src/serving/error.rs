@@ -35,8 +35,9 @@ pub enum ServeError {
     ProvingKey(#[from] ProvingKeyError),
     /// The only keys there are were made by one party.
     #[error(
-        "the proving keys of this gateway are development keys, which production mode refuses; \
-         `production = false` in proofgate.toml runs on them"
+        "the proving keys of this gateway are development keys, which production mode refuses: take part in a \
+         ceremony and import its keys (proofgate setup --help); `production = false` in proofgate.toml runs \
+         on development keys"
     )]
     DevelopmentKeys,
     /// A certificate or its key is not used.

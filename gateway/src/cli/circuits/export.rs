@@ -84,7 +84,7 @@ async fn of_request(
 ) -> Result<(CircuitId, Exported), Failure> {
     let config = folder.config()?;
     let id = hosted(&config, department)?;
-    let mut keys = folder.development_keys()?;
+    let mut keys = folder.proving_keys(&folder.ceremony_documents()?, config.production)?;
     let serving = Serving::open(folder, config).await?;
     let department =
         serving.department(&id).ok_or_else(|| super::super::operator::not_admitted(&id))?;
@@ -99,7 +99,11 @@ async fn of_request(
         );
         Failure::new(Exit::DataErr, told)
     })?;
-    let key = keys.remove(&circuit).expect("there is a key to each circuit");
+    let key = keys.remove(&circuit).ok_or_else(|| {
+        let told =
+            format_args!("question {request}: this gateway has no key of a ceremony to {circuit}");
+        Failure::new(Exit::Config, told)
+    })?;
     Ok((circuit, Exported { assignment, key }))
 }
 
