@@ -17,7 +17,7 @@ use indicatif::ProgressBar;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use super::machine;
-use super::snarkjs::Tool;
+use super::snarkjs::{self, Tool};
 use crate::circuit_report::{
     BatchFigure, CircuitFigures, ClauseFigure, FileSizes, Memory, Snarkjs, Timing, Variant,
 };
@@ -178,7 +178,7 @@ impl<'a, R: RngCore + CryptoRng + Send> Measuring<'a, R> {
             Some(tool) => {
                 let assignment =
                     Assignment::of(r1cs, circuit).map_err(|error| wrong(&"the sample", &error))?;
-                tool.measure(id, &key, &assignment, self.repetitions, bar)?
+                snarkjs::measure(tool, id, &key, &assignment, self.repetitions, bar)?
             }
             None => Snarkjs::NotMeasured {
                 reason: "there is no snarkjs on PATH, and none was named with --snarkjs".to_owned(),
