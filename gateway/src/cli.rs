@@ -17,6 +17,8 @@ mod rebuild;
 mod request;
 mod serve;
 mod service;
+mod setup;
+mod snarkjs;
 mod text;
 mod verify;
 
@@ -99,6 +101,9 @@ enum Command {
     /// The circuits of this build, and this gateway's keys to them.
     #[command(subcommand)]
     Circuits(circuits::Step),
+    /// Make proving keys that no single party can forge under: a ceremony among departments, with snarkjs.
+    #[command(subcommand)]
+    Setup(setup::Step),
     /// The citizen's wallet: see who asks what, consent or refuse, withdraw.
     ///
     /// Exit status: 0 done, 1 declined at the terminal, 64 bad usage, 65 bad data or refused,
@@ -158,6 +163,7 @@ pub fn main() -> ExitCode {
         Command::Circuits(circuits::Step::Export(arguments)) => {
             operate(circuits::export::run(&folder(), arguments))
         }
+        Command::Setup(step) => operate(setup::run(&folder(), step)),
         Command::Consent(arguments) => match consent::run(arguments) {
             ExitCode::SUCCESS => Ok(()),
             code => return code,

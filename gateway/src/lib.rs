@@ -2,6 +2,7 @@
 
 pub mod budget;
 pub mod bundle;
+pub mod ceremony;
 pub mod chain_view;
 pub mod circuit_report;
 pub mod cli;

@@ -33,6 +33,14 @@ impl LocalClient {
         self.call(self.posting("/v1/proposals/circuits", &Json::Null)?).await
     }
 
+    /// The departments on the gateway's copy of the chain, as they stand now.
+    ///
+    /// # Errors
+    /// [`LocalClientError`](super::LocalClientError)
+    pub async fn departments(&self) -> Called<Vec<chain::department::Department>> {
+        self.get("/v1/departments").await
+    }
+
     /// Everything that departments approve, the undecided first.
     ///
     /// # Errors

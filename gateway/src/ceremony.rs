@@ -1,0 +1,332 @@
+//! The folder of a ceremony, which goes from one department to the next.
+//!
+//! ```text
+//! ceremony.json    what it is about; written first and never changed
+//! phase1.ptau      the first phase, prepared for a second one
+//! identified/      circuit.r1cs   0.zkey   1-tax.zkey   1-tax.json   2-welfare.zkey   …   final.zkey
+//! pseudonymous/    the same
+//! ```
+//! `0.zkey` is the key before anybody has contributed, `N-ID.zkey` the one after the N-th department has, with
+//! its attestation beside it, and `final.zkey` the one after the beacon. Nothing here is secret, and nothing is
+//! believed: everybody who uses the outcome verifies all of it, against constraints of a build of its own and
+//! departments' keys from the chain.
+
+mod error;
+mod transcript;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use chain::identifier::{DepartmentId, NetworkId};
+use circuits::snarkjs::contribution::Contributions;
+use circuits::snarkjs::{ptau, zkey};
+use circuits::statement::CircuitId;
+use crypto::Digest;
+use serde::{Deserialize, Serialize};
+
+use crate::document::ceremony::{Attestation, Attested, MIN_DEPARTMENTS};
+use crate::folder::{make, write_new};
+
+pub use error::CeremonyFault;
+pub use transcript::{Keys, Outcome};
+
+/// The format this version writes and reads.
+pub const CEREMONY_FORMAT: &str = "proofgate/ceremony/v1";
+
+const PLAN_FILE: &str = "ceremony.json";
+const PHASE_ONE_FILE: &str = "phase1.ptau";
+
+/// What a ceremony is about.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Plan {
+    /// [`CEREMONY_FORMAT`].
+    pub format: String,
+    /// The network whose departments contribute.
+    pub network: NetworkId,
+    /// SHA-256 of the first phase.
+    pub phase_one: Digest,
+    /// Who contributes, in this order.
+    pub participants: Vec<DepartmentId>,
+    /// SHA-256 of each circuit's `.r1cs`.
+    pub circuits: BTreeMap<CircuitId, Digest>,
+}
+
+/// A ceremony's folder, whose plan has been read.
+#[derive(Clone, Debug)]
+pub struct CeremonyFolder {
+    root: PathBuf,
+    plan: Plan,
+}
+
+/// How far a ceremony has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress<'a> {
+    /// So many have contributed, and it is this department's turn.
+    Turn(usize, &'a DepartmentId),
+    /// All have contributed; the beacon is missing.
+    Beacon,
+    /// It has ended.
+    Ended,
+}
+
+impl Plan {
+    /// The plan of a ceremony about circuits of this build.
+    ///
+    /// # Errors
+    /// [`CeremonyFault`] if too few departments are to contribute, or one twice.
+    pub fn new(
+        network: NetworkId,
+        phase_one: Digest,
+        participants: Vec<DepartmentId>,
+        circuits: &[CircuitId],
+    ) -> Result<Self, CeremonyFault> {
+        let digest = |id: &CircuitId| (*id, Digest::from_bytes(id.r1cs().digest()));
+        let circuits = circuits.iter().map(digest).collect();
+        let format = CEREMONY_FORMAT.to_owned();
+        let plan = Self { format, network, phase_one, participants, circuits };
+        plan.check()?;
+        Ok(plan)
+    }
+
+    fn check(&self) -> Result<(), CeremonyFault> {
+        if self.format != CEREMONY_FORMAT {
+            return Err(CeremonyFault::Format);
+        }
+        if self.participants.len() < MIN_DEPARTMENTS {
+            return Err(CeremonyFault::TooFew { got: self.participants.len() });
+        }
+        let mut ids = self.participants.clone();
+        ids.sort_unstable();
+        match ids.windows(2).find(|pair| pair[0] == pair[1]) {
+            Some(pair) => Err(CeremonyFault::Twice { department: pair[0] }),
+            None if self.circuits.is_empty() => Err(CeremonyFault::NoCircuit),
+            None => Ok(()),
+        }
+    }
+
+    /// The circuits.
+    pub fn circuits(&self) -> impl Iterator<Item = CircuitId> {
+        self.circuits.keys().copied()
+    }
+}
+
+/// Whether a first phase serves these circuits: prepared, large enough, and contributed to.
+///
+/// # Errors
+/// [`CeremonyFault`]
+pub fn check_phase_one(
+    path: &Path,
+    bytes: &[u8],
+    circuits: &[CircuitId],
+) -> Result<(), CeremonyFault> {
+    let read = ptau::read(bytes).map_err(CeremonyFault::format_at(path))?;
+    let path = || path.to_owned();
+    let needed = circuits.iter().map(|id| id.r1cs().domain_size().ilog2()).max().unwrap_or(0);
+    if read.power < needed {
+        return Err(CeremonyFault::Small { path: path(), got: read.power, needed });
+    }
+    if !read.prepared {
+        return Err(CeremonyFault::Unprepared { path: path() });
+    }
+    if read.contributions == 0 {
+        return Err(CeremonyFault::Nobody { path: path() });
+    }
+    Ok(())
+}
+
+impl CeremonyFolder {
+    /// Lays out a new ceremony in a folder that is empty: its plan, the first phase and the constraints. The
+    /// initial keys are to be made by [`CeremonyFolder::initial_key`]'s names.
+    ///
+    /// # Errors
+    /// [`CeremonyFault`]
+    pub fn lay_out(root: &Path, plan: Plan, phase_one: &[u8]) -> Result<Self, CeremonyFault> {
+        make(root)?;
+        let folder = Self { root: root.to_owned(), plan };
+        write_new(&folder.phase_one(), phase_one)?;
+        for id in folder.plan.circuits() {
+            make(&folder.circuit(id))?;
+            write_new(&folder.constraints(id), &id.r1cs().to_file())?;
+        }
+        let mut plan = serde_json::to_vec_pretty(&folder.plan).expect("a plan has string keys");
+        plan.push(b'\n');
+        write_new(&folder.root.join(PLAN_FILE), &plan)?;
+        Ok(folder)
+    }
+
+    /// Opens a ceremony of this network, about circuits as this build has them.
+    ///
+    /// # Errors
+    /// [`CeremonyFault`]
+    pub fn open(root: &Path, network: &NetworkId) -> Result<Self, CeremonyFault> {
+        let path = root.join(PLAN_FILE);
+        let bytes = read(&path)?;
+        let plan: Plan = serde_json::from_slice(&bytes)
+            .map_err(|error| CeremonyFault::Plan { path: path.clone(), error })?;
+        plan.check()?;
+        if plan.network != *network {
+            return Err(CeremonyFault::Network { named: plan.network });
+        }
+        for (id, named) in &plan.circuits {
+            let ours = Digest::from_bytes(id.r1cs().digest());
+            if *named != ours {
+                return Err(CeremonyFault::Constraints { circuit: *id, named: *named, ours });
+            }
+        }
+        Ok(Self { root: root.to_owned(), plan })
+    }
+
+    /// Where it is.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// What it is about.
+    pub const fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// The first phase.
+    pub fn phase_one(&self) -> PathBuf {
+        self.root.join(PHASE_ONE_FILE)
+    }
+
+    /// The first phase's bytes, which are the ones that the plan names.
+    ///
+    /// # Errors
+    /// [`CeremonyFault`]
+    pub fn read_phase_one(&self) -> Result<Vec<u8>, CeremonyFault> {
+        let path = self.phase_one();
+        let bytes = read(&path)?;
+        if Digest::of(&bytes) != self.plan.phase_one {
+            return Err(CeremonyFault::PhaseOne { path });
+        }
+        let circuits: Vec<_> = self.plan.circuits().collect();
+        check_phase_one(&path, &bytes, &circuits)?;
+        Ok(bytes)
+    }
+
+    /// Where a circuit's files are: `identified` for `identified/v1`.
+    pub fn circuit(&self, circuit: CircuitId) -> PathBuf {
+        let name = circuit.name();
+        self.root.join(name.split_once('/').map_or(name, |(name, _)| name))
+    }
+
+    /// A circuit's `.r1cs`.
+    pub fn constraints(&self, circuit: CircuitId) -> PathBuf {
+        self.circuit(circuit).join("circuit.r1cs")
+    }
+
+    /// A circuit's key before anybody has contributed.
+    pub fn initial_key(&self, circuit: CircuitId) -> PathBuf {
+        self.circuit(circuit).join("0.zkey")
+    }
+
+    /// A circuit's key after the participant at `index` has contributed.
+    pub fn key_after(&self, circuit: CircuitId, index: usize) -> PathBuf {
+        self.step(circuit, index, "zkey")
+    }
+
+    /// A circuit's key after so many have contributed.
+    pub fn key_of(&self, circuit: CircuitId, contributed: usize) -> PathBuf {
+        match contributed.checked_sub(1) {
+            None => self.initial_key(circuit),
+            Some(index) => self.key_after(circuit, index),
+        }
+    }
+
+    /// The attestation of the participant at `index`.
+    pub fn attestation(&self, circuit: CircuitId, index: usize) -> PathBuf {
+        self.step(circuit, index, "json")
+    }
+
+    /// The key that the ceremony ends with.
+    pub fn final_key(&self, circuit: CircuitId) -> PathBuf {
+        self.circuit(circuit).join("final.zkey")
+    }
+
+    fn step(&self, circuit: CircuitId, index: usize, extension: &str) -> PathBuf {
+        let department = &self.plan.participants[index];
+        self.circuit(circuit).join(format!("{}-{department}.{extension}", index + 1))
+    }
+
+    /// How far it has come: a step is done when it is for every circuit.
+    pub fn progress(&self) -> Progress<'_> {
+        let all = |done: &dyn Fn(CircuitId) -> bool| self.plan.circuits().all(done);
+        for (index, department) in self.plan.participants.iter().enumerate() {
+            if !all(&|id| self.has_contributed(id, index)) {
+                return Progress::Turn(index, department);
+            }
+        }
+        if all(&|id| self.final_key(id).exists()) { Progress::Ended } else { Progress::Beacon }
+    }
+
+    /// Whether the participant at `index` is done with a circuit.
+    pub fn has_contributed(&self, circuit: CircuitId, index: usize) -> bool {
+        self.key_after(circuit, index).exists() && self.attestation(circuit, index).exists()
+    }
+
+    /// Which participant a department is, whose turn it must be.
+    ///
+    /// # Errors
+    /// [`CeremonyFault`] tells whose turn it is, or that the department does not take part.
+    pub fn turn_of(&self, department: &DepartmentId) -> Result<usize, CeremonyFault> {
+        let index = self.plan.participants.iter().position(|it| it == department);
+        let index = index.ok_or(CeremonyFault::NoParticipant { department: *department })?;
+        match self.progress() {
+            Progress::Turn(turn, _) if turn == index => Ok(index),
+            Progress::Turn(turn, whose) if turn < index => {
+                Err(CeremonyFault::Turn { department: *department, whose: *whose })
+            }
+            _ => Err(CeremonyFault::Contributed { department: *department }),
+        }
+    }
+
+    /// The contributions in a key of this ceremony: those of the first `contributed` participants, under their
+    /// names.
+    ///
+    /// # Errors
+    /// [`CeremonyFault`] names the file, and the contribution at fault.
+    pub fn contributions(
+        &self,
+        path: &Path,
+        contributed: usize,
+    ) -> Result<Contributions, CeremonyFault> {
+        let bytes = read(path)?;
+        let found = zkey::contributions(&bytes).map_err(CeremonyFault::zkey_at(path))?;
+        let names = found.list.iter().map(|it| it.name.as_deref());
+        let expected = self.plan.participants[..contributed].iter().map(DepartmentId::as_str);
+        if names.eq(expected.map(Some)) {
+            return Ok(found);
+        }
+        let expected = self.plan.participants[..contributed].to_vec();
+        Err(CeremonyFault::OtherContributions { path: path.to_owned(), expected })
+    }
+
+    /// What the participant at `index` signs for a circuit.
+    pub fn attested(&self, circuit: CircuitId, index: usize) -> Attested<'_> {
+        let Plan { network, phase_one, participants, circuits, .. } = &self.plan;
+        let (department, constraints) = (&participants[index], &circuits[&circuit]);
+        Attested { network, department, circuit, constraints, phase_one }
+    }
+
+    /// Reads an attestation.
+    fn read_attestation(
+        &self,
+        circuit: CircuitId,
+        index: usize,
+    ) -> Result<Attestation, CeremonyFault> {
+        let path = self.attestation(circuit, index);
+        let bytes = read(&path)?;
+        serde_json::from_slice(&bytes).map_err(|error| CeremonyFault::Attestation { path, error })
+    }
+}
+
+/// Reads a file of a ceremony.
+fn read(path: &Path) -> Result<Vec<u8>, CeremonyFault> {
+    std::fs::read(path).map_err(|error| CeremonyFault::Read { path: path.to_owned(), error })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,114 @@
+//! `proofgate setup begin`
+
+use std::path::{Path, PathBuf};
+
+use ::circuits::statement::CircuitId;
+use chain::identifier::DepartmentId;
+use clap::Args;
+use crypto::Digest;
+
+use super::super::exit::Exit;
+use super::super::failure::Failure;
+use super::super::snarkjs::Snarkjs;
+use super::{Place, Tool, absolute, keys, tell, waiting};
+use crate::ceremony::{CeremonyFolder, Plan, check_phase_one};
+use crate::folder::{Folder, make};
+
+/// Arguments of `proofgate setup begin`.
+#[derive(Args, Debug)]
+pub(in crate::cli) struct Arguments {
+    #[command(flatten)]
+    place: Place,
+    /// The first phase, prepared for a second one: a file of snarkjs, powersoftau prepare phase2. Everybody
+    /// who takes part has to believe that one of its contributors was honest.
+    #[arg(long, value_name = "FILE")]
+    ptau: PathBuf,
+    /// Who contributes, in this order; without it all departments on the chain.
+    #[arg(long, value_delimiter = ',', value_name = "IDS")]
+    participants: Vec<DepartmentId>,
+    /// A circuit, as often as needed; without it all of this build.
+    #[arg(long, value_name = "CIRCUIT")]
+    circuit: Vec<CircuitId>,
+    #[command(flatten)]
+    tool: Tool,
+    /// The department, where the gateway hosts several.
+    #[arg(long)]
+    department: Option<DepartmentId>,
+    /// Print how it stands as JSON on standard output.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Begins a ceremony; after an error there is none.
+pub(in crate::cli) async fn run(folder: &Folder, arguments: Arguments) -> Result<(), Failure> {
+    let Arguments { place, ptau, participants, circuit, tool, department, json } = arguments;
+    let snarkjs = Snarkjs::require(tool.snarkjs.as_deref())?;
+    let root = &place.ceremony;
+    if root.exists() {
+        let told = format_args!(
+            "{}: it is there already; a ceremony begins in a new folder",
+            root.display()
+        );
+        return Err(Failure::new(Exit::CantCreat, told));
+    }
+    let circuits = if circuit.is_empty() { CircuitId::ALL.to_vec() } else { circuit };
+    let phase_one = std::fs::read(&ptau).map_err(Failure::reading(&ptau))?;
+    check_phase_one(&ptau, &phase_one, &circuits)?;
+    let known = keys(folder, department).await?;
+    let participants = if participants.is_empty() {
+        let mut all: Vec<_> = known.keys().copied().collect();
+        all.sort_unstable();
+        all
+    } else {
+        participants
+    };
+    if let Some(unknown) = participants.iter().find(|it| !known.contains_key(it)) {
+        let told = format_args!("{unknown} is not a department of this network");
+        return Err(Failure::new(Exit::NoHost, told));
+    }
+    let network = *folder.genesis()?.network();
+    let plan = Plan::new(network, Digest::of(&phase_one), participants, &circuits)?;
+    // Beside its place: what is half made is no ceremony.
+    let staging = staging(root)?;
+    let made = made(&snarkjs, &staging, plan, &phase_one);
+    let made = made.and_then(|()| std::fs::rename(&staging, root).map_err(Failure::writing(root)));
+    if made.is_err() {
+        // The error that led here is the one to tell.
+        let _: std::io::Result<()> = std::fs::remove_dir_all(&staging);
+    }
+    made?;
+    tell(folder, &place.open(folder)?, json);
+    Ok(())
+}
+
+/// A new folder beside the one to be.
+fn staging(root: &Path) -> Result<PathBuf, Failure> {
+    let mut name = root.file_name().map(ToOwned::to_owned).ok_or_else(|| {
+        Failure::new(Exit::Usage, format_args!("{}: not a folder's name", root.display()))
+    })?;
+    name.push(".new");
+    let staging = root.with_file_name(name);
+    if staging.exists() {
+        let told =
+            format_args!("{}: left of an attempt that was cut short; remove it", staging.display());
+        return Err(Failure::new(Exit::CantCreat, told));
+    }
+    make(&staging)?;
+    Ok(staging)
+}
+
+fn made(snarkjs: &Snarkjs, root: &Path, plan: Plan, phase_one: &[u8]) -> Result<(), Failure> {
+    let ceremony = CeremonyFolder::lay_out(root, plan, phase_one)?;
+    let ptau = absolute(&ceremony.phase_one())?;
+    waiting("snarkjs verifies the first phase".to_owned(), || {
+        snarkjs.run(root, &["powersoftau", "verify", &ptau], "")
+    })?;
+    for id in ceremony.plan().circuits() {
+        waiting(format!("snarkjs makes the key of {id} that nobody has contributed to"), || {
+            let setup = ["groth16", "setup", "circuit.r1cs", &ptau, "0.zkey"];
+            snarkjs.run(&ceremony.circuit(id), &setup, "")
+        })?;
+        ceremony.contributions(&ceremony.initial_key(id), 0)?;
+    }
+    Ok(())
+}
