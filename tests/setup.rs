@@ -1,0 +1,318 @@
+//! A ceremony of three departments with snarkjs, on the real circuits: begun, contributed to, ended, verified,
+//! imported, put on the chain and proved with, in production; and what is refused on the way.
+//!
+//! The first phase is one beacon's, whose secrets everybody knows, so that it is prepared in seconds. All
+//! that follows is as with any other.
+
+#![expect(clippy::unwrap_used, reason = "every function here is part of a test")]
+
+#[path = "running/gateway.rs"]
+#[expect(dead_code, reason = "shared with tests that use all of it")]
+mod gateway;
+#[path = "running/pair.rs"]
+#[expect(dead_code, reason = "shared with tests that use all of it")]
+mod pair;
+#[path = "running/snarkjs.rs"]
+#[expect(dead_code, reason = "shared with tests that use all of it")]
+mod running;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Output;
+
+use circuits::snarkjs::contribution::Beacon;
+use circuits::snarkjs::known_phase_one;
+use circuits::statement::CircuitId;
+use serde_json::Value;
+
+use gateway::{Gateway, done, free_port, proofgate};
+use pair::{LAW, Pair, service};
+
+const CIRCUIT: CircuitId = CircuitId::IdentifiedV1;
+const BEACON: &str = "0102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f20";
+/// A citizen of the sample data.
+const CITIZEN: &str = "101146789348";
+
+/// Three departments, each with a gateway, and a ceremony's folder beside theirs.
+struct Consortium {
+    pair: Pair,
+    snarkjs: PathBuf,
+    gateways: Vec<Gateway>,
+}
+
+impl Consortium {
+    /// Sets them up; nobody has put a key forward.
+    fn running() -> Self {
+        let pair = Pair::init();
+        let consortium =
+            Self { pair, snarkjs: running::command_line().to_owned(), gateways: Vec::new() };
+        let (genesis, follow) = (consortium.pair.genesis(), consortium.pair.base());
+        let listen = format!("127.0.0.1:{}", free_port());
+        let init = ["init", "--department", "registry", "--listen", &listen];
+        let join = ["--genesis", genesis.to_str().unwrap(), "--follow", &follow];
+        done(proofgate(&consortium.folder("registry"), &[&init[..], &join].concat()));
+        let tax = Gateway::serving(&consortium.folder("tax"));
+        let mut gateways = vec![tax];
+        // The second joins by the word of the first, the third by that of both.
+        for (department, approving) in
+            [("welfare", vec!["tax"]), ("registry", vec!["tax", "welfare"])]
+        {
+            let gateway = Gateway::start(&consortium.folder(department));
+            gateway.says("waiting until ");
+            let document = consortium.folder(department).join(department).join("department.json");
+            for by in approving {
+                let approve = ["approve", document.to_str().unwrap()];
+                done(proofgate(&consortium.folder(by), &approve));
+            }
+            gateway.says("serving on ");
+            gateways.push(gateway);
+        }
+        Self { gateways, ..consortium }
+    }
+
+    fn folder(&self, department: &str) -> PathBuf {
+        self.pair.tax().with_file_name(department)
+    }
+
+    fn ceremony(&self) -> PathBuf {
+        self.folder("ceremony")
+    }
+
+    /// A file of the circuit in the ceremony's folder.
+    fn file(&self, name: &str) -> PathBuf {
+        self.ceremony().join("identified").join(name)
+    }
+
+    /// Runs `proofgate setup`, which takes a ceremony and snarkjs.
+    fn setup(&self, department: &str, step: &str, more: &[&str]) -> Output {
+        let ceremony = self.ceremony();
+        let setup = ["setup", step, "--ceremony", ceremony.to_str().unwrap()];
+        let snarkjs = ["--snarkjs", self.snarkjs.to_str().unwrap()];
+        let snarkjs = if step == "status" { &[][..] } else { &snarkjs };
+        proofgate(&self.folder(department), &[&setup[..], snarkjs, more].concat())
+    }
+
+    /// The same, with a file changed for the time.
+    fn setup_with(
+        &self,
+        (department, step): (&str, &str),
+        file: &Path,
+        change: impl FnOnce(&mut Vec<u8>),
+    ) -> Output {
+        let kept = fs::read(file).unwrap();
+        let mut changed = kept.clone();
+        change(&mut changed);
+        fs::write(file, changed).unwrap();
+        let output = self.setup(department, step, &[]);
+        fs::write(file, kept).unwrap();
+        output
+    }
+}
+
+/// A first phase of a beacon alone, as snarkjs makes it, and prepared.
+fn phase_one(folder: &Path, power: u32) -> (PathBuf, PathBuf) {
+    let power = power.to_string();
+    running::succeeds(folder, &["powersoftau", "new", "bn128", &power, "new.ptau"]);
+    running::succeeds(
+        folder,
+        &["powersoftau", "beacon", "new.ptau", "unprepared.ptau", BEACON, "10"],
+    );
+    let unprepared = folder.join("unprepared.ptau");
+    let beacon = Beacon { hash: hex::decode(BEACON).unwrap(), iterations_exponent: 10 };
+    let prepared = known_phase_one::prepare(&fs::read(&unprepared).unwrap(), &beacon).unwrap();
+    let path = folder.join("phase1.ptau");
+    fs::write(&path, prepared).unwrap();
+    (path, unprepared)
+}
+
+/// That a command was refused with this exit code, and what it said about it.
+#[track_caller]
+fn refused(output: &Output, code: i32, words: &[&str]) {
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{told}");
+    for word in words {
+        assert!(told.contains(word), "{word:?} in {told}");
+    }
+}
+
+#[test]
+fn three_departments_make_a_key_and_prove_with_it_in_production() {
+    let mut consortium = Consortium::running();
+    let files = tempfile::tempdir().unwrap();
+    let power = CIRCUIT.r1cs().domain_size().ilog2();
+    let (ptau, unprepared) = phase_one(files.path(), power);
+    let (small, _) = {
+        let folder = files.path().join("small");
+        fs::create_dir(&folder).unwrap();
+        phase_one(&folder, 4)
+    };
+    let begin = |ptau: &Path, more: &[&str]| {
+        let circuit = ["--ptau", ptau.to_str().unwrap(), "--circuit", "identified/v1"];
+        consortium.setup("tax", "begin", &[&circuit[..], more].concat())
+    };
+    let all = ["--participants", "tax,welfare,registry"];
+
+    refused(&begin(&small, &all), 65, &["phase1.ptau", "power 4", "need 12"]);
+    refused(&begin(&unprepared, &all), 65, &["unprepared.ptau", "not prepared", "prepare phase2"]);
+    refused(&begin(&ptau, &["--participants", "tax"]), 64, &["at least 2", "forge"]);
+    refused(&begin(&ptau, &["--participants", "tax,tax"]), 64, &["tax is named twice"]);
+    refused(&begin(&ptau, &["--participants", "tax,justice"]), 68, &["justice"]);
+    let cut = files.path().join("cut.ptau");
+    fs::write(&cut, &fs::read(&ptau).unwrap()[..1000]).unwrap();
+    refused(&begin(&cut, &all), 65, &["cut.ptau", "byte "]);
+    let wrong = files.path().join("wrong.ptau");
+    let mut bytes = fs::read(&ptau).unwrap();
+    // Two powers of τ change places: every point is one.
+    let at = 12 + 12 + 44 + 12 + 64 * 100;
+    let (one, other) = bytes[at..].split_at_mut(64);
+    one[..64].swap_with_slice(&mut other[..64]);
+    fs::write(&wrong, &bytes).unwrap();
+    refused(&begin(&wrong, &all), 65, &["snarkjs powersoftau verify"]);
+    assert!(!consortium.ceremony().exists(), "what was refused left nothing");
+
+    done(begin(&ptau, &all));
+    refused(&begin(&ptau, &all), 73, &["there already"]);
+    contributions(&consortium);
+    endings(&consortium);
+    imports(&consortium);
+    in_production(&mut consortium);
+}
+
+/// Each in turn, and nobody else.
+fn contributions(consortium: &Consortium) {
+    let contribute = |department: &str| consortium.setup(department, "contribute", &[]);
+    refused(&contribute("welfare"), 75, &["turn of tax"]);
+    let beacon = ["--randomness", BEACON];
+    refused(&consortium.setup("tax", "beacon", &beacon), 75, &["tax has yet"]);
+    let missing = ["--snarkjs", "/nowhere/snarkjs"];
+    let ceremony = consortium.ceremony();
+    let setup = ["setup", "contribute", "--ceremony", ceremony.to_str().unwrap()];
+    let output = proofgate(&consortium.folder("tax"), &[&setup[..], &missing].concat());
+    refused(&output, 66, &["/nowhere/snarkjs"]);
+    let initial = consortium.file("0.zkey");
+    let cut = consortium.setup_with(("tax", "contribute"), &initial, |it| it.truncate(5000));
+    refused(&cut, 65, &["0.zkey", "byte "]);
+
+    let told = done(contribute("tax"));
+    assert!(told.contains("tax has contributed") && told.contains("give the folder to welfare"));
+    refused(&contribute("tax"), 65, &["tax has contributed already"]);
+    done(contribute("welfare"));
+    // The key before the last one, in the place of the last one.
+    let first = fs::read(consortium.file("1-tax.zkey")).unwrap();
+    let second = consortium.file("2-welfare.zkey");
+    let skipped = consortium.setup_with(("registry", "contribute"), &second, |it| *it = first);
+    refused(&skipped, 65, &["2-welfare.zkey", "tax, welfare, in this order"]);
+    done(contribute("registry"));
+    let left = fs::read_dir(consortium.file("")).unwrap().count();
+    assert_eq!(left, 8, "constraints, four keys, three attestations, and nothing half made");
+}
+
+fn endings(consortium: &Consortium) {
+    refused(&consortium.setup("tax", "import", &[]), 75, &["beacon is missing"]);
+    let beacon = |randomness| consortium.setup("welfare", "beacon", &["--randomness", randomness]);
+    refused(&beacon("no hex"), 64, &["--randomness"]);
+    let told = done(beacon(BEACON));
+    assert!(told.contains("setup import"), "{told}");
+    refused(&beacon(BEACON), 65, &["has ended"]);
+    let status: Value =
+        serde_json::from_str(&done(consortium.setup("registry", "status", &["--json"]))).unwrap();
+    assert_eq!((&status["contributed"], &status["ended"]), (&Value::from(3), &Value::from(true)));
+}
+
+/// What does not verify is not imported, in whole or in part.
+fn imports(consortium: &Consortium) {
+    let import = |file: &str, change: &dyn Fn(&mut Vec<u8>)| {
+        let refused = consortium.setup_with(("tax", "import"), &consortium.file(file), change);
+        assert!(!consortium.folder("tax").join("proving/ceremony").exists(), "{file}");
+        refused
+    };
+    refused(&import("final.zkey", &|it| it.truncate(it.len() - 1)), 65, &["final.zkey", "byte "]);
+    let other = fs::read(consortium.file("2-welfare.json")).unwrap();
+    let attested = import("1-tax.json", &|it| it.clone_from(&other));
+    refused(&attested, 65, &["welfare attests more than one"]);
+    let flipped = import("1-tax.json", &|it| {
+        let digit = it.iter().rposition(u8::is_ascii_hexdigit).unwrap();
+        it[digit] = if it[digit] == b'0' { b'1' } else { b'0' };
+    });
+    refused(&flipped, 65, &["tax did not sign contribution 1"]);
+    refused(&import("circuit.r1cs", &|it| it[100] ^= 1), 65, &["circuit.r1cs", "in this build"]);
+    let phase_one = consortium.ceremony().join("phase1.ptau");
+    let other =
+        consortium.setup_with(("tax", "import"), &phase_one, |it| *it.last_mut().unwrap() ^= 1);
+    refused(&other, 65, &["phase1.ptau", "digest"]);
+    // Two points of the last section before the contributions change places: every point is one, the
+    // contributions are a chain, and only the first phase shows that the key is not the circuit's.
+    let swapped = import("final.zkey", &|it| {
+        let contributions = circuits::snarkjs::zkey::contributions(it).unwrap().to_bytes().len();
+        let end = it.len() - contributions - 12;
+        let (one, other) = it[end - 128..end].split_at_mut(64);
+        one.swap_with_slice(other);
+    });
+    refused(&swapped, 65, &["snarkjs zkey verify"]);
+
+    // In production nothing is served with development keys.
+    let config = consortium.folder("tax").join("proofgate.toml");
+    let text = fs::read_to_string(&config).unwrap();
+    assert!(text.contains("# production = false"));
+    let publish = proofgate(&consortium.folder("tax"), &["setup", "publish"]);
+    refused(&publish, 66, &["setup import"]);
+    for department in ["tax", "welfare"] {
+        let imported = done(consortium.setup(department, "import", &["--json"]));
+        let imported: Value = serde_json::from_str(&imported).unwrap();
+        assert_eq!(imported["circuits"][0]["circuit"], "identified/v1");
+    }
+    refused(&consortium.setup("tax", "import", &[]), 73, &["already"]);
+}
+
+/// Who asks and who answers run on the key and refuse others; the third approves it by its transcript.
+fn in_production(consortium: &mut Consortium) {
+    let _: Vec<_> = consortium.gateways.drain(..).map(Gateway::stop).collect();
+    for department in ["tax", "welfare"] {
+        let config = consortium.folder(department).join("proofgate.toml");
+        let text = fs::read_to_string(&config).unwrap();
+        fs::write(config, text.replace("# production = false", "production = true")).unwrap();
+    }
+    let without = consortium.folder("welfare").join("proving/ceremony");
+    let kept = without.with_file_name("kept");
+    fs::rename(&without, &kept).unwrap();
+    let (status, log) = Gateway::start(&consortium.folder("welfare")).closed();
+    assert_eq!(status.code(), Some(78), "{log}");
+    assert!(log.contains("development keys") && log.contains("setup"), "{log}");
+    fs::rename(&kept, &without).unwrap();
+    // A transcript that does not verify: one department less.
+    let document = without.join("identified-v1.json");
+    let good = fs::read_to_string(&document).unwrap();
+    let mut changed: Value = serde_json::from_str(&good).unwrap();
+    changed["provenance"]["attestations"].as_array_mut().unwrap().pop();
+    fs::write(&document, changed.to_string()).unwrap();
+    let (status, log) = Gateway::start(&consortium.folder("welfare")).closed();
+    assert_eq!(status.code(), Some(65), "{log}");
+    assert!(log.contains("identified-v1.json") && log.contains("attest"), "{log}");
+    fs::write(&document, good).unwrap();
+
+    let folders = ["tax", "welfare", "registry"].map(|it| consortium.folder(it));
+    consortium.gateways = folders.iter().map(|it| Gateway::serving(it)).collect();
+    for folder in &folders[..2] {
+        let published = done(proofgate(folder, &["setup", "publish", "--json"]));
+        let entries = published.matches("\"entry\"").count();
+        assert_eq!(entries, 1, "one circuit, one entry: {published}");
+    }
+    let approved = done(proofgate(&folders[2], &["approve", "--all", "--json"]));
+    assert!(approved.contains("\"approved\": true"), "{approved}");
+    let pair = &consortium.pair;
+    let service = pair.file("service.json", &service().to_string());
+    done(proofgate(&pair.tax(), &["service", "publish", service.to_str().unwrap()]));
+    let records = pair.file("records.csv", include_str!("../gateway/data/tax.csv"));
+    done(proofgate(&pair.tax(), &["import", "--dataset", "wages", records.to_str().unwrap()]));
+    let request = pair.ask(CITIZEN, 100_000_000_000, &["--law", LAW]);
+    let shown = done(proofgate(&pair.welfare(), &["request", "show", "--wait", "300", &request]));
+    assert!(shown.contains("verified") && !shown.contains("development"), "{shown}");
+
+    // What was filed verifies offline, by the same standard.
+    let bundle = done(proofgate(&pair.welfare(), &["request", "bundle", &request]));
+    let bundle = pair.file("answer.json", bundle.trim_end());
+    let genesis = pair.genesis();
+    let verify = ["verify", bundle.to_str().unwrap(), "--genesis", genesis.to_str().unwrap()];
+    let verified = done(proofgate(Path::new("."), &[&verify[..], &["--production"]].concat()));
+    assert!(!verified.contains("development key"), "{verified}");
+}
