@@ -141,3 +141,6 @@ impl Folder {
 fn sync(folder: &std::path::Path) -> Result<(), FileError> {
     std::fs::File::open(folder).and_then(|it| it.sync_all()).map_err(FileError::at(folder))
 }
+
+#[cfg(test)]
+mod tests;
