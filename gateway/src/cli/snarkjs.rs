@@ -155,7 +155,7 @@ mod tests {
 
     #[test]
     fn another_version_is_refused() {
-        use std::os::unix::fs::PermissionsExt as _;
+        use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().unwrap();
         let program = folder.path().join("snarkjs");
         let version = |version: &str| {

@@ -12,8 +12,9 @@ use crypto::{Digest, Signature};
 use thiserror::Error;
 
 use super::{Department, Internal};
+use crate::document::CircuitDocument;
+use crate::document::circuit::{CircuitDocumentError, Provenance};
 use crate::document::service::{Service, ServiceError};
-use crate::document::{CircuitDocument, circuit::CircuitDocumentError};
 use crate::records::{Dataset, RecordsError};
 
 /// Why something is not published.
@@ -50,6 +51,9 @@ pub enum PublishError {
         /// Of this build.
         ours: Digest,
     },
+    /// One party made the key alone, and this gateway runs in production.
+    #[error("circuit: a development key, which production mode refuses to approve")]
+    DevelopmentKey,
     /// The circuit entry's document is not one that this software reads.
     #[error("circuit: document {0} is not one that this software reads")]
     Unreadable(Digest),
@@ -84,6 +88,7 @@ impl PublishError {
             Self::InForce(_) => "department-in-force",
             Self::Circuit(_) => "circuit-invalid",
             Self::OtherConstraints { .. } => "circuit-constraints",
+            Self::DevelopmentKey => "circuit-development",
             Self::Unreadable(_) => "circuit-unreadable",
             Self::Document(error) => error.code(),
             Self::Rule(error) => error.code(),
@@ -235,7 +240,7 @@ impl Department {
                 }
                 Kind::Circuit => {
                     let found: Option<CircuitDocument> = self.document(ballot.document).await?;
-                    found.map(|it| it.circuit.to_string())
+                    found.map(|it| format!("{}, {}", it.circuit, it.provenance))
                 }
                 Kind::Validators => {
                     replaces = true;
@@ -356,6 +361,9 @@ impl Department {
     /// this build has under the name.
     fn check_circuit(&self, circuit: &CircuitDocument) -> Result<(), PublishError> {
         circuit.key()?;
+        if self.shared.strictness.production && circuit.provenance == Provenance::Development {
+            return Err(PublishError::DevelopmentKey);
+        }
         let ours = Digest::from_bytes(circuit.circuit.r1cs().digest());
         if circuit.constraints != ours {
             return Err(PublishError::OtherConstraints { named: circuit.constraints, ours });

@@ -62,7 +62,7 @@ fn a_ceremony_of_two_departments_and_a_beacon_holds() {
 #[test]
 fn contributions_have_one_spelling() {
     assert_eq!(broken(|it| it.contributions.push(' ')), Err(CeremonyError::NotBase64));
-    assert_eq!(broken(|it| it.contributions.clear()).is_err(), true);
+    assert!(broken(|it| it.contributions.clear()).is_err());
     let cut = broken(|it| it.contributions.truncate(it.contributions.len() - 4));
     assert!(matches!(cut, Err(CeremonyError::Format(FormatError::Truncated { .. }))), "{cut:?}");
 }

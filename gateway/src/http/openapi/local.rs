@@ -204,14 +204,14 @@ pub(super) fn operations() -> Vec<Operation> {
             .about("Appends a circuit document for each key, and this department's approval of it.")
             .within_limits()
             .lists::<Published>(201, "Their entries on the chain.", json!([published()]))
-            .refuses(&["circuit-invalid", "circuit-constraints", "circuit-unreadable"])
+            .refuses(&["circuit-invalid", "circuit-constraints", "circuit-development", "circuit-unreadable"])
             .refuses(CHAIN),
         Operation::post(SURFACE, "/v1/approvals", "Approve an entry")
             .about("A circuit document is approved only if this gateway's own build has the same constraints.")
             .within_limits()
             .reads::<Approval>(json!({ "entry": DIGEST }))
             .answers::<Published>(201, "The approval's entry on the chain.", published())
-            .refuses(&["approved-unknown", "circuit-invalid", "circuit-constraints", "circuit-unreadable"])
+            .refuses(&["approved-unknown", "circuit-invalid", "circuit-constraints", "circuit-development", "circuit-unreadable"])
             .refuses(CHAIN),
     ]
 }

@@ -240,6 +240,7 @@ pub(super) const TABLE: &[Row] = &[
             "service-schema",
             "circuit-invalid",
             "circuit-constraints",
+            "circuit-development",
             "circuit-unreadable",
             "validator-set-size",
             "validator-set-order",
