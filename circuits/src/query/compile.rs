@@ -113,6 +113,12 @@ impl Query {
 }
 
 impl CompiledQuery {
+    /// What no query compiles to, as a cheater would like it.
+    #[cfg(test)]
+    pub(super) const fn forced(clauses: Vec<CompiledClause>, operands: [Fr; OPERANDS]) -> Self {
+        Self { clauses, operands }
+    }
+
     /// The active clauses.
     pub fn clauses(&self) -> &[CompiledClause] {
         &self.clauses

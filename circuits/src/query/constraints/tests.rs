@@ -1,7 +1,10 @@
 //! The gadget against its twin, and against cheaters.
 
+mod absent;
 mod cheats;
+mod forced;
 mod system;
+mod wraps;
 
 use std::collections::BTreeMap;
 
