@@ -2,10 +2,10 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::{
-    poseidon::constraints::raised::tests::fifth_root,
+    poseidon::{self, constraints::raised::tests::fifth_root},
     tree::{Leaf, path, root, update_many},
 };
-use ark_ff::Field;
+use ark_ff::{AdditiveGroup, Field};
 use ark_relations::gr1cs::{ConstraintSystem, ConstraintSystemRef, SynthesisMode};
 
 /// The last record of a tree whose other records fill the first places.
@@ -137,6 +137,81 @@ fn only_the_boolean_constraint_stops_a_fractional_position() {
             assert_eq!(broken_by(index, |wires| wires.copy_from_slice(&forged)), [bit]);
         }
     }
+}
+
+#[test]
+fn only_the_boolean_constraint_stops_a_fractional_position_below_the_root() {
+    // Two bits, one product, and two products of the selection: the root's level has a shape of its own.
+    let last = LEVELS - 1;
+    for slot in 0..4u32 {
+        let path = Path { index: slot << (3 * last), ..member(29).1 };
+        let honest = Fr::from(1234);
+        let raised = raised(path.children(last, honest));
+        let constant = |[low, high]: [Fr; 2]| {
+            let [a, b, c, d] = [0, 1, 2, 3].map(child_constant);
+            a + low * (b - a) + high * (c - a) + low * high * (a - b - c + d)
+        };
+        let advice = |bits: [Fr; 2]| {
+            let [low, high] = bits;
+            let products = [low * (raised[1] - raised[0]), low * (raised[3] - raised[2])];
+            let halves = [raised[0] + products[0], raised[2] + products[1]];
+            let selected = halves[0] + high * (halves[1] - halves[0]);
+            let sum = fifth_root(selected);
+            let mut wires = vec![sum - constant(bits), low, high];
+            wires.extend(raised);
+            wires.extend([low * high, sum.square(), sum.square().square(), selected]);
+            wires.extend(products);
+            wires
+        };
+        let broken_by = |wires: &[Fr]| {
+            let cs = ConstraintSystem::new_ref();
+            let node = FpVar::new_witness(cs.clone(), || Ok(honest)).unwrap();
+            let _ = enforce_level(&node, last, Some(&path)).unwrap();
+            cs.borrow_mut().unwrap().assignments.witness_assignment[..wires.len()]
+                .copy_from_slice(wires);
+            unsatisfied(&cs)
+        };
+        let bits = [Fr::from(slot & 1), Fr::from(slot >> 1)];
+        assert_eq!(advice(bits)[0], honest);
+        assert!(broken_by(&advice(bits)).is_empty());
+        for bit in 0..2 {
+            let mut fractional = bits;
+            fractional[bit] = Fr::from(777);
+            let forged = advice(fractional);
+            assert!(!path.children(last, honest).contains(&forged[0]));
+            assert_eq!(broken_by(&forged), [bit]);
+        }
+    }
+}
+
+#[test]
+fn a_node_is_no_leaf_and_a_leaf_no_node() {
+    let (leaf, path, root) = member(29);
+    let root_row = synthesize(leaf, &path, root).num_constraints() - 1;
+    let refused = |leaf: Fr, path: &Path| {
+        assert_ne!(path.root(Leaf::record(leaf).unwrap()), root);
+        assert_eq!(unsatisfied(&synthesize(leaf, path, root)), [root_row]);
+    };
+    let mut node = leaf;
+    for level in 1..=LEVELS {
+        // The node so many levels up for a leaf: of what stands above it, too little is left, and the rest is
+        // made up.
+        node = poseidon::node(path.children(level - 1, node));
+        let above = path.siblings[level..].to_vec();
+        let index = path.index.checked_shr(3 * u32::try_from(level).unwrap()).unwrap_or(0);
+        for rest in [[Fr::ZERO; NODE_ARITY - 1], path.siblings[0], path.siblings[LEVELS - 1]] {
+            let mut siblings = above.clone();
+            siblings.resize(LEVELS, rest);
+            refused(node, &Path { index, siblings: siblings.try_into().unwrap() });
+        }
+        // A stranger so many levels below the leaf, as if the leaf were a node: what stands at the top is too
+        // much.
+        let mut siblings = vec![path.siblings[0]; level];
+        siblings.extend(&path.siblings[..LEVELS - level]);
+        let index = path.index.checked_shl(3 * u32::try_from(level).unwrap()).unwrap_or(0);
+        refused(Fr::from(666), &Path { index, siblings: siblings.try_into().unwrap() });
+    }
+    assert_eq!(node, root);
 }
 
 #[test]
