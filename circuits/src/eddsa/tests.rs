@@ -124,6 +124,37 @@ fn r8_is_checked() {
 }
 
 #[test]
+fn an_r8_of_low_order_is_refused_and_the_identity_is_no_shortcut() {
+    let Vector { message, signature, public_key, .. } = signed();
+    let with = |r8: Point, s: Scalar| {
+        let mut bytes = signature.to_bytes();
+        bytes[..32].copy_from_slice(&field::to_be_bytes(r8.x));
+        bytes[32..64].copy_from_slice(&field::to_be_bytes(r8.y));
+        bytes[64..].copy_from_slice(&babyjubjub::scalar_to_be_bytes(s));
+        Signature::from_bytes(&bytes)
+    };
+    for multiple in 1u64..8 {
+        let low = order_eight().mul_bigint([multiple]).into_affine();
+        assert_eq!(
+            with(low, signature.s),
+            Err(SignatureError::Point(PointError::NotInSubgroup)),
+            "{multiple}"
+        );
+    }
+    // The identity is a point of the subgroup, and what a signer has who draws 0 for a nonce.
+    for s in [Scalar::zero(), Scalar::one(), signature.s] {
+        let forged = with(Point::zero(), s).unwrap();
+        assert_eq!(public_key.verify(message, &forged), Err(VerifyError));
+    }
+    let secret = Scalar::from(31);
+    let public_key = PublicKey(SubgroupPoint::from_scalar(secret));
+    let nothing = SubgroupPoint::from_scalar(Scalar::zero());
+    let hash = babyjubjub::reduce(challenge(&nothing, &public_key.0, message));
+    let signed = with(Point::zero(), hash * Scalar::from(8) * secret).unwrap();
+    assert_eq!(public_key.verify(message, &signed), Ok(()));
+}
+
+#[test]
 fn keys_of_low_order_are_refused_though_they_would_sign_for_anybody() {
     let message = Fr::from(42);
     for multiple in 0u64..8 {

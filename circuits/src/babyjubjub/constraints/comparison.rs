@@ -105,7 +105,7 @@ fn split(integer: BigInt<4>, chunks: &[Chunk]) -> Vec<Fr> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::babyjubjub::constraints::tests::{broken_clause, wire};
+    use crate::babyjubjub::constraints::tests::{Rows, broken_clause, wire};
     use ark_relations::gr1cs::{ConstraintSystem, ConstraintSystemRef};
     use proptest::prelude::*;
 
@@ -170,6 +170,74 @@ mod tests {
         assert!(!accepted((1 << 47) - 1, Asked::Below(1)));
         assert!(!accepted(0, Asked::Above(0)));
         assert!(!accepted(0, Asked::Above((1 << 47) - 1)));
+    }
+
+    /// The rows of "`value` below 3·32 + 7", in two chunks of five bits: for each chunk that of its pointer, of
+    /// the pointer times the difference and, but for the last, of what is pending; then that nothing is, the
+    /// difference with its sign, the bits of that, and that they are.
+    fn below(value: [u64; 2]) -> Rows {
+        let cs = ConstraintSystem::new_ref();
+        let chunks = value.map(|value| Chunk { value: wire(&cs, Fr::from(value)), bits: 5 });
+        enforce(&cs, &chunks, Asked::Below(3 * 32 + 7)).unwrap();
+        Rows::new(&cs)
+    }
+
+    const POINTERS: [usize; 2] = [0, 3];
+    const TIMES_DIFFERENCE: [usize; 2] = [1, 4];
+    const PENDING: usize = 2;
+    const SIGNED: usize = 6;
+    const BITS: std::ops::Range<usize> = 7..7 + CHUNK_BITS;
+
+    /// Fills in the signed difference and its bits, all of it on the lowest.
+    fn claim(rows: &mut Rows, signed: Fr) {
+        let wire = rows.product(SIGNED);
+        rows.values[wire] = signed;
+        for row in BITS {
+            let bit = rows.bit(row);
+            rows.values[bit] = Fr::zero();
+        }
+        let lowest = rows.bit(BITS.start);
+        rows.values[lowest] = signed - Fr::from(1);
+    }
+
+    #[test]
+    fn a_difference_that_wraps_has_no_bits() {
+        // 2 too much: the bits would be those of −3.
+        let mut rows = below([3, 9]);
+        claim(&mut rows, -Fr::from(2));
+        assert_eq!(rows.broken(), [BITS.start]);
+        // The honest prover's lowest 31 bits of it are another number.
+        assert_eq!(below([3, 9]).broken(), [BITS.end]);
+        assert!(below([3, 6]).all_hold());
+    }
+
+    #[test]
+    fn the_first_difference_is_pointed_at_with_bits() {
+        // The pointers 2 and −1 add up to the one that is asked for and turn the difference round.
+        let mut rows = below([3, 9]);
+        for (pointer, value) in POINTERS.into_iter().zip([Fr::from(2), -Fr::from(1)]) {
+            let pointer = rows.bit(pointer);
+            rows.values[pointer] = value;
+        }
+        let product = rows.product(TIMES_DIFFERENCE[1]);
+        rows.values[product] = -Fr::from(2);
+        claim(&mut rows, Fr::from(2));
+        assert_eq!(rows.broken(), POINTERS);
+    }
+
+    #[test]
+    fn a_later_difference_is_not_the_first() {
+        // 4·32 + 1 is not below, though its last chunk is.
+        let mut rows = below([4, 1]);
+        let [first, last] = POINTERS.map(|pointer| rows.bit(pointer));
+        (rows.values[first], rows.values[last]) = (Fr::zero(), Fr::from(1));
+        let [first, last] = TIMES_DIFFERENCE.map(|row| rows.product(row));
+        (rows.values[first], rows.values[last]) = (Fr::zero(), -Fr::from(6));
+        claim(&mut rows, Fr::from(6));
+        let lowest = rows.bit(BITS.start);
+        let third = rows.bit(BITS.start + 2);
+        (rows.values[lowest], rows.values[third]) = (Fr::from(1), Fr::from(1)); // 6 − 1
+        assert_eq!(rows.broken(), [PENDING]);
     }
 
     #[test]

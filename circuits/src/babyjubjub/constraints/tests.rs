@@ -9,11 +9,11 @@ use tracing_subscriber::layer::SubscriberExt;
 use super::*;
 use crate::babyjubjub::{BASE8, tests::order_eight};
 
-/// Synthesises under the layer that names constraints. The innermost function of this crate whose
-/// constraint fails first, or none if all hold.
-pub(crate) fn broken_clause(
+/// Synthesises under the layer that names constraints.
+fn traced<T>(
     synthesise: impl FnOnce(ConstraintSystemRef<Fr>) -> Result<(), SynthesisError>,
-) -> Option<String> {
+    look: impl FnOnce(&ConstraintSystemRef<Fr>) -> T,
+) -> T {
     let layer = || ConstraintLayer::new(TracingMode::OnlyConstraints);
     let subscriber = || tracing_subscriber::Registry::default().with(layer());
     // A span that another test's thread meets first is disabled for all, unless there are two subscribers
@@ -22,9 +22,36 @@ pub(crate) fn broken_clause(
     tracing::subscriber::with_default(subscriber(), || {
         let cs = ConstraintSystem::new_ref();
         synthesise(cs.clone()).unwrap();
+        look(&cs)
+    })
+}
+
+/// The innermost function of this crate whose constraint fails first, or none if all hold.
+pub(crate) fn broken_clause(
+    synthesise: impl FnOnce(ConstraintSystemRef<Fr>) -> Result<(), SynthesisError>,
+) -> Option<String> {
+    traced(synthesise, |cs| {
         let trace = cs.which_is_unsatisfied().unwrap()?;
         let frame = trace.lines().find(|line| line.contains("circuits::")).expect("a named clause");
         Some(frame.rsplit("::").next().expect("rsplit yields something").to_owned())
+    })
+}
+
+/// The rows, and which of them are of the function `name`, in their order.
+pub(crate) fn rows_of(
+    name: &str,
+    synthesise: impl FnOnce(ConstraintSystemRef<Fr>) -> Result<(), SynthesisError>,
+) -> (Rows, Vec<usize>) {
+    traced(synthesise, |cs| {
+        let rows = Rows::new(cs);
+        let cs = cs.borrow().unwrap();
+        let innermost = |row: &usize| {
+            let trace = cs.predicate_traces[R1CS_PREDICATE_LABEL][*row].as_ref().unwrap();
+            let steps = trace.path();
+            steps.iter().rfind(|step| step.module_path.starts_with("circuits")).unwrap().name
+        };
+        let named = (0..cs.num_constraints()).filter(|row| innermost(row) == name).collect();
+        (rows, named)
     })
 }
 
@@ -58,7 +85,25 @@ impl Rows {
     }
 
     pub(crate) fn all_hold(&self) -> bool {
-        (0..self.matrices[0].len()).all(|row| self.holds(row))
+        self.broken().is_empty()
+    }
+
+    /// The rows that do not hold.
+    pub(crate) fn broken(&self) -> Vec<usize> {
+        (0..self.matrices[0].len()).filter(|row| !self.holds(*row)).collect()
+    }
+
+    /// The wire of a row `(1 − b) · b = 0`.
+    pub(crate) fn bit(&self, row: usize) -> usize {
+        let [(_, bit)] = self.matrices[1][row][..] else { panic!("row {row} is of no bit") };
+        assert!(self.matrices[2][row].is_empty());
+        bit
+    }
+
+    /// The wire that a row makes equal to a product.
+    pub(crate) fn product(&self, row: usize) -> usize {
+        let [(_, product)] = self.matrices[2][row][..] else { panic!("row {row} makes no wire") };
+        product
     }
 
     /// For each wire, the rows that it is in.

@@ -118,6 +118,30 @@ fn r8_off_the_curve_or_outside_the_subgroup_breaks_the_equation() {
 }
 
 #[test]
+fn r8_of_low_order_breaks_the_equation_and_the_identity_does_as_natively() {
+    let secret = Scalar::from(31);
+    let public_key = (BASE8 * secret).into_affine();
+    let message = Fr::from(3);
+    // All that fits, with nothing but a component of low order for a nonce.
+    let s = |r8: Point| {
+        let inputs = [r8.x, r8.y, public_key.x, public_key.y, message];
+        let challenge = crate::babyjubjub::reduce(crate::poseidon::challenge(inputs));
+        challenge * Scalar::from(8) * secret
+    };
+    let equation = Some("enforce_equation".to_owned());
+    for multiple in 1u64..8 {
+        let r8 = order_eight().mul_bigint([multiple]).into_affine();
+        assert_eq!(broken_with_r8(public_key, message, r8, s(r8)), equation, "{multiple}");
+    }
+    let identity = Point::zero();
+    assert_eq!(broken_with_r8(public_key, message, identity, Scalar::zero()), equation);
+    assert_eq!(broken_with_r8(public_key, message, identity, s(identity)), None);
+    // Coordinates (0, 0) are on no curve.
+    let nothing = Point::new_unchecked(Fr::zero(), Fr::zero());
+    assert_eq!(broken_with_r8(public_key, message, nothing, s(nothing)), equation);
+}
+
+#[test]
 fn a_key_outside_the_subgroup_is_refused_though_the_equation_holds() {
     let message = Fr::from(3);
     for secret in [Scalar::zero(), Scalar::from(1_234_567)] {

@@ -6,7 +6,7 @@ use ark_std::test_rng;
 use super::*;
 use crate::babyjubjub::{
     BASE8, Point, Scalar,
-    constraints::tests::{broken_clause, point, wire},
+    constraints::tests::{broken_clause, point, rows_of, wire},
 };
 
 fn power_of_two(exponent: u32) -> BigInt<4> {
@@ -191,6 +191,31 @@ fn an_alias_of_the_scalar_is_refused() {
     // One further they are h = 0 and h = p − 1.
     assert_eq!(claim(Fr::zero(), OFFSET, 0), None);
     assert_eq!(claim(-Fr::one(), minus(END, BigInt::one()), 7), None);
+}
+
+#[test]
+fn orders_are_counted_in_bits() {
+    // With 2 in the middle and 0 at the top neither bound is asked for, and any number in the place of the
+    // lowest bit makes the equation hold: the digits of one challenge serve for every other.
+    let order = Fr::from(Scalar::MODULUS);
+    let signed = order.double() + Fr::from(7);
+    let (mut rows, recoded) = rows_of("enforce_recoded", |cs| {
+        odd_multiple(&point(&cs, BASE8), &wire(&cs, signed)).map(drop)
+    });
+    assert!(rows.all_hold());
+    let [low, middle, high] = [0, 1, 2].map(|row| rows.bit(recoded[row]));
+    let bits = [low, middle, high].map(|wire| rows.values[wire]);
+    assert_eq!(bits, [Fr::zero(), Fr::one(), Fr::zero()]);
+    // After the coordinates.
+    let scalar = rows.first_private + 2;
+    assert_eq!(rows.values[scalar], signed);
+    let both = rows.product(recoded[3]);
+    for other in [Fr::from(5), -Fr::one(), signed + Fr::one()] {
+        rows.values[scalar] = other;
+        rows.values[low] = (other - signed) / order;
+        rows.values[both] = rows.values[low];
+        assert_eq!(rows.broken(), [recoded[0]]);
+    }
 }
 
 #[test]
