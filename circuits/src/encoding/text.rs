@@ -104,3 +104,56 @@ fn is_forbidden(character: char) -> bool {
                 | '\u{fffd}'
         )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The element of any bytes that are UTF-8, also of those that are no text.
+    fn element(text: &str) -> Fr {
+        Text(text.to_owned()).element()
+    }
+
+    #[test]
+    fn padding_does_not_collide() {
+        // Around the borders of one, two and three blocks: with zeros before, after and instead, and one
+        // byte more or less.
+        let mut texts = vec![String::new()];
+        for length in [1, 2, 30, 31, 32, 61, 62, 63, 92, 93, 94] {
+            for byte in ["a", "\0", "b"] {
+                texts.push(byte.repeat(length));
+            }
+            let text = "a".repeat(length);
+            for padding in ["\0", "\0\0", " ", "a\0"] {
+                texts.extend([format!("{text}{padding}"), format!("{padding}{text}b")]);
+            }
+            // The same bytes, cut differently.
+            texts.push(format!("\0{}", "a".repeat(length - 1)));
+            texts.push(format!("{}b{}", "a".repeat(length / 2), "a".repeat(length - length / 2)));
+        }
+        texts.sort();
+        texts.dedup();
+        let mut elements: Vec<Fr> = texts.iter().map(|text| element(text)).collect();
+        elements.sort();
+        elements.dedup();
+        assert_eq!(elements.len(), texts.len());
+    }
+
+    #[test]
+    fn blocks_alone_would_collide() {
+        // As integers these blocks are equal: it is the length, first in the chain, that tells them apart.
+        let block = |text: &str| field::from_short_be_bytes(text.as_bytes());
+        assert_eq!(block("a"), block("\0a"));
+        assert_ne!(element("a"), element("\0a"));
+        // Nor does a chain go on where another one stands: what it begins with is a length.
+        let first = "a".repeat(BLOCK_BYTES);
+        let link = poseidon::tagged(Tag::String, &[element(&first), block("b")]);
+        assert_ne!(element(&format!("{first}b")), link);
+        for text in ["a\0", "\0a", "\0"] {
+            assert_eq!(Text::new(text), Err(TextError::Forbidden { code_point: 0 }));
+        }
+        for text in ["a ", " a", " "] {
+            assert_eq!(Text::new(text), Err(TextError::EdgeSpace));
+        }
+    }
+}
