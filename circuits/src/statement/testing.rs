@@ -78,15 +78,27 @@ pub(super) fn opening() -> Opening {
     }
 }
 
-/// The clause's function in which the first unsatisfied constraint stands, if there is one.
+/// The function of the one clause that has constraints which do not hold, if there is one.
+///
+/// # Panics
+/// If two clauses have: such a case shows of neither that it is needed.
 pub(super) fn failed_clause(circuit: impl ConstraintSynthesizer<Fr>) -> Option<String> {
     let failed = traced(PROVING, circuit, |cs| {
-        let trace = cs.which_is_unsatisfied().unwrap()?;
-        // Frames are innermost first: "   0: module::function" and a line with its place.
-        let outermost = trace.lines().rfind(|line| !line.trim_start().starts_with("at "))?;
-        Some(name(outermost).to_owned())
+        cs.finalize();
+        let cs = cs.borrow().unwrap();
+        let matrices = &cs.to_matrices().unwrap()[R1CS_PREDICATE_LABEL];
+        let wires = [cs.instance_assignment().unwrap(), cs.witness_assignment().unwrap()].concat();
+        let value = |matrix: usize, row: usize| -> Fr {
+            matrices[matrix][row].iter().map(|(factor, wire)| *factor * wires[*wire]).sum()
+        };
+        let broken = (0..cs.num_constraints())
+            .filter(|row| value(0, *row) * value(1, *row) != value(2, *row))
+            .map(|row| name(&functions(&cs, row)[0]).to_owned());
+        BTreeSet::from_iter(broken)
     });
-    failed.unwrap()
+    let mut failed = failed.unwrap();
+    assert!(failed.len() <= 1, "{failed:?}");
+    failed.pop_first()
 }
 
 /// Constraints by clause.
