@@ -234,6 +234,36 @@ fn other_spellings_and_foreign_points_are_refused() {
 }
 
 #[test]
+fn the_identity_is_a_point_and_proves_nothing() {
+    let (inputs, valid) = valid();
+    let with_identity = |places: u32, mut proof: Proof| {
+        if places & 1 != 0 {
+            proof.0.a = G1Affine::identity();
+        }
+        if places & 2 != 0 {
+            proof.0.b = G2Affine::identity();
+        }
+        if places & 4 != 0 {
+            proof.0.c = G1Affine::identity();
+        }
+        proof
+    };
+    // In bytes it is the flag 0x40 and nothing else.
+    let mut bytes = [0; PROOF_BYTES];
+    (bytes[31], bytes[95], bytes[127]) = (0x40, 0x40, 0x40);
+    assert_eq!(Proof::from_bytes(&bytes), Ok(with_identity(7, valid.clone())));
+    for places in 1..8 {
+        let proof = with_identity(places, valid.clone());
+        let proof = Proof::from_bytes(&proof.to_bytes()).unwrap();
+        for inputs in [inputs, [Fr::ZERO; 3]] {
+            let outcome = verify(&prepared(), &inputs, &proof);
+            assert_eq!(outcome, Err(VerifyError::Refused), "places {places:#b}");
+        }
+    }
+    assert_eq!(verify(&prepared(), &inputs, &with_identity(0, valid)), Ok(()));
+}
+
+#[test]
 fn random_bytes_are_refused_without_a_panic() {
     let mut rng = rng();
     for _ in 0..200 {

@@ -120,6 +120,92 @@ fn with_gamma_equal_to_delta_a_proof_of_anything_needs_no_witness() {
     assert_eq!(verify(&prepared(), &inputs, &Proof(forged)), Err(VerifyError::Refused));
 }
 
+/// A change to a verifying key; and, from its points and a statement's `IC₀ + Σ inputᵢ·ICᵢ`, a proof made
+/// without a witness, with what the key is refused for.
+type Forgery = (
+    &'static str,
+    fn(&mut ark_groth16::VerifyingKey<ark_bn254::Bn254>),
+    fn(&ark_groth16::VerifyingKey<ark_bn254::Bn254>, G1Affine) -> (G1Affine, G2Affine, G1Affine),
+    KeyError,
+);
+
+#[test]
+fn under_each_refused_key_a_forged_proof_would_verify() {
+    let cases: [Forgery; 6] = [
+        (
+            "gamma = delta",
+            |key| key.delta_g2 = key.gamma_g2,
+            |key, statement| (key.alpha_g1, key.beta_g2, -statement),
+            KeyError::GammaEqualsDelta,
+        ),
+        (
+            "gamma = -delta",
+            |key| key.delta_g2 = -key.gamma_g2,
+            |key, statement| (key.alpha_g1, key.beta_g2, statement),
+            KeyError::GammaEqualsDelta,
+        ),
+        (
+            "gamma is 7, and delta 1: both are known",
+            |key| {
+                key.delta_g2 = G2Affine::generator();
+                key.gamma_g2 = (key.delta_g2 * Fr::from(7)).into_affine();
+            },
+            |key, statement| (key.alpha_g1, key.beta_g2, (statement * -Fr::from(7)).into_affine()),
+            KeyError::Generator { element: KeyElement::Delta },
+        ),
+        (
+            "gamma is the identity: no input counts",
+            |key| key.gamma_g2 = G2Affine::identity(),
+            |key, _| (key.alpha_g1, key.beta_g2, G1Affine::identity()),
+            KeyError::Identity { element: KeyElement::Gamma },
+        ),
+        (
+            "alpha is the identity",
+            |key| key.alpha_g1 = G1Affine::identity(),
+            |key, statement| (statement, key.gamma_g2, G1Affine::identity()),
+            KeyError::Identity { element: KeyElement::Alpha },
+        ),
+        (
+            "beta is the identity",
+            |key| key.beta_g2 = G2Affine::identity(),
+            |key, statement| (statement, key.gamma_g2, G1Affine::identity()),
+            KeyError::Identity { element: KeyElement::Beta },
+        ),
+    ];
+    // Of no x: 9 is no cube plus itself plus 5 whose x has 2 for a square.
+    let inputs = [Fr::from(9), Fr::from(2), Fr::from(3)];
+    for (name, change, forge, error) in cases {
+        let mut points = verifying();
+        change(&mut points);
+        let statement = Engine::prepare_inputs(&points.clone().into(), &inputs).unwrap();
+        let (a, b, c) = forge(&points, statement.into_affine());
+        let forged = Proof(ark_groth16::Proof { a, b, c });
+        // Its bytes are those of a proof.
+        let forged = Proof::from_bytes(&forged.to_bytes()).unwrap();
+        let outcome = Engine::verify_proof(&points.clone().into(), &forged.0, &inputs);
+        assert_eq!(outcome, Ok(true), "{name}");
+        assert_eq!(VerifyingKey::from_bytes(&compressed(&points), 3), Err(error), "{name}");
+        assert_eq!(verify(&prepared(), &inputs, &forged), Err(VerifyError::Refused), "{name}");
+    }
+}
+
+#[test]
+fn an_input_at_the_identity_would_be_any_input() {
+    let circuit = Cubic { inputs: Some([Fr::from(35), Fr::from(9), Fr::ZERO]), ..Cubic::of(3) };
+    let inputs = circuit.public();
+    let proof = prove(key(), circuit, &mut rng()).unwrap();
+    let mut points = verifying();
+    points.gamma_abc_g1[3] = G1Affine::identity();
+    for third in [Fr::ZERO, Fr::ONE, -Fr::ONE] {
+        let inputs = [inputs[0], inputs[1], third];
+        assert_eq!(Engine::verify_proof(&points.clone().into(), &proof.0, &inputs), Ok(true));
+        assert_eq!(verify(&prepared(), &inputs, &proof).is_ok(), third == Fr::ZERO);
+    }
+    let element = KeyElement::Input(2);
+    let refused = VerifyingKey::from_bytes(&compressed(&points), 3);
+    assert_eq!(refused, Err(KeyError::Identity { element }));
+}
+
 #[test]
 fn every_point_of_a_proving_key_is_checked() {
     let stray = (0u64..)
