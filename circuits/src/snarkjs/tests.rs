@@ -1,5 +1,7 @@
 //! Our files and snarkjs' of one small circuit; see `vectors/snarkjs/README.md`.
 
+mod corrupted;
+
 use std::path::PathBuf;
 
 use ark_ff::{AdditiveGroup, BigInteger, Field, PrimeField};
