@@ -25,6 +25,8 @@ mod network;
 mod payloads;
 #[path = "adversary/policy.rs"]
 mod policy;
+#[path = "adversary/proofs.rs"]
+mod proofs;
 #[path = "running/records.rs"]
 mod records;
 #[path = "adversary/requests.rs"]

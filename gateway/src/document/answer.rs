@@ -95,3 +95,26 @@ impl TryFrom<String> for ElementHex {
         circuits::field::from_be_bytes(bytes.as_bytes()).map(Self).map_err(|_| ParseElementError)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The modulus, and numbers next to it.
+    #[test]
+    fn an_element_has_one_spelling() {
+        let modulus = "30644e72e131a029b85045b68181585d2833e84879b9709143e1f593f000000";
+        let read = |text: String| serde_json::from_value::<ElementHex>(text.into());
+        let highest = format!("{modulus}0");
+        assert_eq!(read(highest.clone()).unwrap(), ElementHex(-Fr::from(1)));
+        assert_eq!(String::from(ElementHex(-Fr::from(1))), highest);
+        // 0, 1 and 14 with the modulus added, and the largest number.
+        for text in ["1", "2", "f"].map(|last| format!("{modulus}{last}")) {
+            assert!(read(text).is_err());
+        }
+        assert!(read("f".repeat(64)).is_err());
+        for text in [highest.to_uppercase(), highest[1..].to_owned(), format!("0{highest}")] {
+            assert!(read(text).is_err());
+        }
+    }
+}
