@@ -8,6 +8,7 @@
 mod running;
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Output};
 use std::time::Duration;
@@ -138,4 +139,37 @@ fn a_bad_earlier_report_or_snarkjs_is_told_before_anything_is_measured() {
         Some(73),
         "a file stands where the folder goes"
     );
+}
+
+/// A snarkjs of a version that nobody here knows, and what it does when it is to prove.
+fn other_snarkjs(folder: &Path, prove: &str) -> String {
+    let program = folder.join("snarkjs");
+    let script = format!(
+        "#!/bin/sh\nif [ \"$1\" = --version ]; then echo snarkjs@9.0.0; exit 1; fi\n{prove}\n"
+    );
+    fs::write(&program, script).unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o700)).unwrap();
+    program.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_snarkjs_of_another_version_is_told_by_the_step_that_it_fails_at_and_leaves_no_report() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("report");
+    for (prove, words) in [
+        (
+            "echo '[ERROR] snarkJS: zkey of another version'; exit 99",
+            ["snarkjs groth16 prove key.zkey", "zkey of another version"],
+        ),
+        ("exit 0", ["proof.json", "No such file"]),
+        ("echo '{}' > \"$5\"", ["a proof by snarkjs: ", "missing field `pi_a`"]),
+    ] {
+        let program = other_snarkjs(folder.path(), prove);
+        let failed = bench(&out, &["--snarkjs", &program]);
+        assert!(!failed.status.success(), "{prove}");
+        let stderr = String::from_utf8(failed.stderr).unwrap();
+        assert!(words.iter().all(|word| stderr.contains(word)), "{prove}: {stderr}");
+        assert!(!stderr.contains("panicked"), "{stderr}");
+        assert_eq!(fs::read_dir(&out).unwrap().count(), 0, "{prove}");
+    }
 }
