@@ -2,7 +2,8 @@
 //! imported, put on the chain and proved with, in production; and what is refused on the way.
 //!
 //! The first phase is one beacon's, whose secrets everybody knows, so that it is prepared in seconds. All
-//! that follows is as with any other.
+//! that follows is as with any other. With `PROOFGATE_CEREMONY=full` in the environment the ceremony is about both
+//! circuits, and snarkjs prepares a first phase to which two have contributed: that takes half an hour.
 
 #![expect(clippy::unwrap_used, reason = "every function here is part of a test")]
 
@@ -28,10 +29,19 @@ use serde_json::Value;
 use gateway::{Gateway, done, free_port, proofgate};
 use pair::{LAW, Pair, service};
 
-const CIRCUIT: CircuitId = CircuitId::IdentifiedV1;
 const BEACON: &str = "0102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f20";
 /// A citizen of the sample data.
 const CITIZEN: &str = "101146789348";
+
+/// Whether everything is done as departments would.
+fn is_full() -> bool {
+    std::env::var("PROOFGATE_CEREMONY").is_ok_and(|it| it == "full")
+}
+
+/// What the ceremony is about.
+fn circuits() -> &'static [CircuitId] {
+    if is_full() { &CircuitId::ALL } else { &CircuitId::ALL[..1] }
+}
 
 /// Three departments, each with a gateway, and a ceremony's folder beside theirs.
 struct Consortium {
@@ -109,6 +119,22 @@ impl Consortium {
     }
 }
 
+/// A first phase to which two have contributed before the beacon, prepared by snarkjs, and the same before that.
+fn full_phase_one(folder: &Path, power: u32) -> (PathBuf, PathBuf) {
+    let power = power.to_string();
+    let steps: [&[&str]; 5] = [
+        &["new", "bn128", &power, "new.ptau"],
+        &["contribute", "new.ptau", "one.ptau", "--name=tax", "-e=the first one's secret"],
+        &["contribute", "one.ptau", "two.ptau", "--name=welfare", "-e=the second one's secret"],
+        &["beacon", "two.ptau", "unprepared.ptau", BEACON, "10"],
+        &["prepare", "phase2", "unprepared.ptau", "phase1.ptau"],
+    ];
+    for step in steps {
+        running::succeeds(folder, &[&["powersoftau"], step].concat());
+    }
+    (folder.join("phase1.ptau"), folder.join("unprepared.ptau"))
+}
+
 /// A first phase of a beacon alone, as snarkjs makes it, and prepared.
 fn phase_one(folder: &Path, power: u32) -> (PathBuf, PathBuf) {
     let power = power.to_string();
@@ -139,20 +165,23 @@ fn refused(output: &Output, code: i32, words: &[&str]) {
 fn three_departments_make_a_key_and_prove_with_it_in_production() {
     let mut consortium = Consortium::running();
     let files = tempfile::tempdir().unwrap();
-    let power = CIRCUIT.r1cs().domain_size().ilog2();
-    let (ptau, unprepared) = phase_one(files.path(), power);
+    let power = circuits().iter().map(|it| it.r1cs().domain_size().ilog2()).max().unwrap();
+    let make = if is_full() { full_phase_one } else { phase_one };
+    let (ptau, unprepared) = make(files.path(), power);
     let (small, _) = {
         let folder = files.path().join("small");
         fs::create_dir(&folder).unwrap();
         phase_one(&folder, 4)
     };
     let begin = |ptau: &Path, more: &[&str]| {
-        let circuit = ["--ptau", ptau.to_str().unwrap(), "--circuit", "identified/v1"];
-        consortium.setup("tax", "begin", &[&circuit[..], more].concat())
+        let phase_one = ["--ptau", ptau.to_str().unwrap()];
+        let circuits = circuits().iter().flat_map(|it| ["--circuit", it.name()]);
+        let arguments: Vec<_> = phase_one.into_iter().chain(circuits).collect();
+        consortium.setup("tax", "begin", &[&arguments[..], more].concat())
     };
     let all = ["--participants", "tax,welfare,registry"];
 
-    refused(&begin(&small, &all), 65, &["phase1.ptau", "power 4", "need 12"]);
+    refused(&begin(&small, &all), 65, &["phase1.ptau", "power 4", &format!("need {power}")]);
     refused(&begin(&unprepared, &all), 65, &["unprepared.ptau", "not prepared", "prepare phase2"]);
     refused(&begin(&ptau, &["--participants", "tax"]), 64, &["at least 2", "forge"]);
     refused(&begin(&ptau, &["--participants", "tax,tax"]), 64, &["tax is named twice"]);
@@ -295,7 +324,7 @@ fn in_production(consortium: &mut Consortium) {
     for folder in &folders[..2] {
         let published = done(proofgate(folder, &["setup", "publish", "--json"]));
         let entries = published.matches("\"entry\"").count();
-        assert_eq!(entries, 1, "one circuit, one entry: {published}");
+        assert_eq!(entries, circuits().len(), "an entry for each circuit: {published}");
     }
     let approved = done(proofgate(&folders[2], &["approve", "--all", "--json"]));
     assert!(approved.contains("\"approved\": true"), "{approved}");
