@@ -16,20 +16,24 @@ use chain::department::Department;
 use chain::document::Document;
 use chain::entry::Entry;
 use chain::genesis::Genesis;
+use chain::identifier::NetworkId;
 use chain::log::TilePath;
 use chain::receipt::Receipt;
 use chain::validators::ValidatorSet;
 use circuits::groth16::{Proof, ProvingKey, R1cs, VerifyingKey};
 use circuits::query::Query;
 use circuits::schema::Schema;
+use circuits::snarkjs::contribution::Contributions;
 use circuits::snarkjs::{self, json};
 use circuits::tree::Path;
 use crypto::envelope::stream::PayloadOpener;
 use crypto::envelope::{self, Expected, Name, RecipientKey, Sealed, padding};
-use crypto::{Secret, SigningKey, canonical};
+use crypto::{Digest, Secret, SigningKey, canonical};
 use gateway::bundle::Bundle;
+use gateway::ceremony::Plan;
 use gateway::config::Config;
 use gateway::department::asking::Offer;
+use gateway::document::ceremony::Attestation;
 use gateway::document::{
     Answer, CheckedRequest, CircuitDocument, PayloadManifest, Request, Service, SignedKeyCard,
 };
@@ -53,6 +57,9 @@ pub const DECODERS: &[(&str, Decoder)] = &[
     ("answer", answer),
     ("block", block),
     ("bundle", bundle),
+    ("ceremony_attestation", ceremony_attestation),
+    ("ceremony_contributions", ceremony_contributions),
+    ("ceremony_plan", ceremony_plan),
     ("certificate", certificate),
     ("checkpoint", checkpoint),
     ("circuit_document", circuit_document),
@@ -184,7 +191,23 @@ fn circuit_document(bytes: &[u8]) -> bool {
         if let Ok((_, key)) = circuit.key() {
             assert_eq!(hex::encode(key.to_bytes()), circuit.verifying_key);
         }
+        let network = NetworkId::from_digest(Digest::of(b"another than it was signed for"));
+        // Whether it holds or not.
+        let _: Result<(), _> = circuit.check_provenance(&network, |_, _, _, _| true);
     })
+}
+
+fn ceremony_attestation(bytes: &[u8]) -> bool {
+    json::<Attestation>(bytes)
+}
+
+/// Several parameters' order and the end of each are checked, so that there is one encoding.
+fn ceremony_contributions(bytes: &[u8]) -> bool {
+    exact(bytes, Contributions::from_bytes, Contributions::to_bytes)
+}
+
+fn ceremony_plan(bytes: &[u8]) -> bool {
+    json::<Plan>(bytes)
 }
 
 fn citizen_credential(bytes: &[u8]) -> bool {
