@@ -22,8 +22,9 @@ use ark_std::rand::{CryptoRng, RngCore, SeedableRng, rngs::StdRng};
 
 pub use ark_relations::gr1cs::{ConstraintSynthesizer, SynthesisError};
 pub use batch::{BatchError, Claim, RefusedClaim, verify_batch};
+pub(crate) use key::fixed_digest;
 #[cfg(any(test, feature = "trial-ceremony"))]
-pub(crate) use key::setup_of_delta;
+pub(crate) use key::setup_of;
 pub use key::{
     KeyElement, KeyError, KeyId, ParseKeyIdError, ProvingKey, Query, VerifyingKey, setup,
 };

@@ -106,7 +106,7 @@ impl CircuitId {
         .expect(BLANK)
     }
 
-    /// A key whose δ is known, see [`groth16::setup_of_delta`].
+    /// A key as of a ceremony, whose γ is 1, with a δ that is known.
     #[cfg(any(test, feature = "trial-ceremony"))]
     pub(crate) fn key_of_delta(
         self,
@@ -115,10 +115,10 @@ impl CircuitId {
     ) -> ProvingKey {
         match self {
             Self::IdentifiedV1 => {
-                groth16::setup_of_delta(&identified::Circuit::blank(), delta, rng)
+                groth16::setup_of(&identified::Circuit::blank(), Fr::from(1), delta, rng)
             }
             Self::PseudonymousV1 => {
-                groth16::setup_of_delta(&pseudonymous::Circuit::blank(), delta, rng)
+                groth16::setup_of(&pseudonymous::Circuit::blank(), Fr::from(1), delta, rng)
             }
         }
         .expect(BLANK)

@@ -2,8 +2,8 @@
 
 mod check;
 
-use ark_bn254::{Bn254, G1Projective, G2Projective};
-use ark_ec::PrimeGroup;
+use ark_bn254::{Bn254, G1Projective, G2Affine, G2Projective};
+use ark_ec::{AffineRepr, PrimeGroup};
 use ark_ff::UniformRand;
 use ark_relations::gr1cs::{ConstraintSynthesizer, SynthesisError};
 use ark_serialize::{CanonicalDeserialize, CanonicalSerialize, Compress};
@@ -116,6 +116,17 @@ impl VerifyingKey {
         Ok(Self { points, id })
     }
 
+    /// `SHA-256(α ‖ β ‖ γ ‖ IC₀ ‖ IC₁ …)`, compressed: all of the key that a second phase leaves as it is.
+    /// Only δ is missing.
+    pub fn fixed_digest(&self) -> [u8; 32] {
+        fixed_digest(&self.points)
+    }
+
+    /// Whether γ is the generator, as in every key of a ceremony. Whoever knew another γ could forge.
+    pub fn gamma_is_generator(&self) -> bool {
+        self.points.gamma_g2 == G2Affine::generator()
+    }
+
     /// The key's id.
     pub const fn id(&self) -> KeyId {
         self.id
@@ -219,18 +230,19 @@ pub fn setup<C: ConstraintSynthesizer<Fr> + Clone>(
     blank: &C,
     rng: &mut (impl RngCore + CryptoRng),
 ) -> Result<ProvingKey, SynthesisError> {
-    let delta = Fr::rand(rng);
-    setup_of_delta(blank, delta, rng)
+    let [gamma, delta] = std::array::from_fn(|_| Fr::rand(rng));
+    setup_of(blank, gamma, delta, rng)
 }
 
-/// As [`setup`], with a δ of the caller's.
-pub(crate) fn setup_of_delta<C: ConstraintSynthesizer<Fr> + Clone>(
+/// As [`setup`], with γ and δ of the caller's.
+pub(crate) fn setup_of<C: ConstraintSynthesizer<Fr> + Clone>(
     blank: &C,
+    gamma: Fr,
     delta: Fr,
     rng: &mut (impl RngCore + CryptoRng),
 ) -> Result<ProvingKey, SynthesisError> {
     let r1cs = R1cs::of(blank.clone())?;
-    let [alpha, beta, gamma] = std::array::from_fn(|_| Fr::rand(rng));
+    let [alpha, beta] = std::array::from_fn(|_| Fr::rand(rng));
     let points = Engine::generate_parameters_with_qap(
         blank.clone(),
         alpha,
@@ -243,6 +255,12 @@ pub(crate) fn setup_of_delta<C: ConstraintSynthesizer<Fr> + Clone>(
     )?;
     // Fresh random secrets pass every check but with negligible probability.
     ProvingKey::checked(r1cs, points).map_err(|_| SynthesisError::Unsatisfiable)
+}
+
+/// As [`VerifyingKey::fixed_digest`].
+pub(crate) fn fixed_digest(points: &ark_groth16::VerifyingKey<Bn254>) -> [u8; 32] {
+    let fixed = (points.alpha_g1, points.beta_g2, points.gamma_g2, &points.gamma_abc_g1[..]);
+    Sha256::digest(encode(&fixed, Compress::Yes)).into()
 }
 
 fn encode(points: &impl CanonicalSerialize, compress: Compress) -> Vec<u8> {

@@ -25,8 +25,11 @@ use crate::groth16::VerifyingKey;
 /// Bytes of a transcript or contribution hash.
 pub const HASH_BYTES: usize = 64;
 
-/// Some seconds. A file that asks for more would keep its reader busy for years.
-const MAX_ITERATIONS_EXPONENT: u8 = 24;
+/// A fraction of a second. A file that asks for more would keep its reader busy for years.
+pub const MAX_ITERATIONS_EXPONENT: u8 = 20;
+
+/// More than any ceremony of departments has; each takes milliseconds to check.
+pub const MAX_CONTRIBUTIONS: u32 = 64;
 
 /// One participant's contribution.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -159,13 +162,6 @@ impl Beacon {
         }
         generator(&hash)
     }
-
-    /// τ, α, β of a first phase to which the beacon alone contributed.
-    #[cfg(any(test, feature = "trial-ceremony"))]
-    pub(super) fn secrets(&self) -> [Fr; 3] {
-        let mut rng = self.generator();
-        std::array::from_fn(|_| montgomery(&mut rng))
-    }
 }
 
 impl Contributions {
@@ -243,7 +239,12 @@ impl Contributions {
     /// Reads the section of a `.zkey`.
     pub(super) fn read(mut section: Reader<'_>) -> Result<Self, FormatError> {
         let circuit = hash(&mut section)?;
+        let offset = section.offset();
         let count = section.u32()?;
+        if count > MAX_CONTRIBUTIONS {
+            let got = count.into();
+            return Err(FormatError::OutOfRange { offset, what: "number of contributions", got });
+        }
         let mut list = Vec::new();
         for _ in 0..count {
             list.push(contribution(&mut section)?);
@@ -257,6 +258,15 @@ fn contribution(section: &mut Reader<'_>) -> Result<Contribution, FormatError> {
     let [delta, s, sx] = [section.g1()?, section.g1()?, section.g1()?];
     let spx = section.g2()?;
     let transcript = hash(section)?;
+    let (name, beacon) = made_by(section, MAX_ITERATIONS_EXPONENT)?;
+    Ok(Contribution { name, beacon, delta, s, sx, spx, transcript })
+}
+
+/// Who made a contribution, of either phase: a name, if one was given, and the beacon, if it is of one.
+pub(super) fn made_by(
+    section: &mut Reader<'_>,
+    most_iterations: u8,
+) -> Result<(Option<String>, Option<Beacon>), FormatError> {
     let kind_offset = section.offset();
     let kind = section.u32()?;
     let length = section.u32()? as usize;
@@ -281,7 +291,7 @@ fn contribution(section: &mut Reader<'_>) -> Result<Contribution, FormatError> {
             2 => {
                 let offset = section.offset();
                 let bits = section.u8()?;
-                if bits > MAX_ITERATIONS_EXPONENT {
+                if bits > most_iterations {
                     let got = bits.into();
                     return Err(FormatError::OutOfRange { offset, what: "iterations", got });
                 }
@@ -308,7 +318,7 @@ fn contribution(section: &mut Reader<'_>) -> Result<Contribution, FormatError> {
             return Err(FormatError::OutOfRange { offset: kind_offset, what, got });
         }
     };
-    Ok(Contribution { name, beacon, delta, s, sx, spx, transcript })
+    Ok((name, beacon))
 }
 
 fn hash(section: &mut Reader<'_>) -> Result<[u8; HASH_BYTES], FormatError> {

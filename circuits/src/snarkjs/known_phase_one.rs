@@ -1,8 +1,9 @@
-//! A first phase whose secrets everybody knows, for tests and trials: one beacon made it, and nobody else.
+//! A first phase whose secrets everybody knows, for tests and trials: its contributors drew them from what they
+//! typed alone, and its beacon from what everybody reads.
 //!
 //! `snarkjs powersoftau prepare phase2` takes minutes for a domain of 2¹⁴, for it computes with points of
-//! unknown logarithms. Here they are known, and it takes seconds. Whoever reads the beacon can forge under
-//! every key that comes of such a phase.
+//! unknown logarithms. Here they are known, and it takes seconds. Whoever reads all that was typed can forge
+//! under every key that comes of such a phase.
 //!
 //! Source: snarkjs `powersoftau_preparephase2.js`, `powersoftau_beacon.js`, `keypair.js`.
 
@@ -11,10 +12,12 @@ use ark_ec::scalar_mul::ScalarMul as _;
 use ark_ec::{CurveGroup as _, PrimeGroup as _};
 use ark_ff::Field as _;
 use ark_poly::{EvaluationDomain as _, Radix2EvaluationDomain};
+use blake2::{Blake2b512, Digest as _};
+use rand_chacha::ChaCha20Rng;
 use thiserror::Error;
 
 use super::FormatError;
-use super::contribution::Beacon;
+use super::contribution::{Beacon, generator, montgomery};
 use super::ptau::{self, LAGRANGE, TAU_G1, UNPREPARED};
 use super::sections;
 
@@ -26,19 +29,24 @@ pub enum PrepareError {
     #[error("{0}")]
     Format(#[from] FormatError),
     /// Somebody else contributed to it.
-    #[error("the first phase is not of this beacon alone")]
+    #[error("the first phase is not of these contributors alone")]
     OtherSecrets,
 }
 
 /// The first phase with all that a second phase needs: `Lᵢ(τ)` in both groups, `α·Lᵢ(τ)` and `β·Lᵢ(τ)` in the
 /// first, of every domain up to the phase's size.
 ///
+/// Each of the contributors `typed` that text while snarkjs' own randomness was all zeros; then came the beacon.
+///
 /// # Errors
-/// [`PrepareError`] if the phase is not what the beacon alone gives.
-pub fn prepare(bytes: &[u8], beacon: &Beacon) -> Result<Vec<u8>, PrepareError> {
+/// [`PrepareError`] if the phase is not what they alone give.
+pub fn prepare(bytes: &[u8], typed: &[&str], beacon: &Beacon) -> Result<Vec<u8>, PrepareError> {
     let power = ptau::read(bytes)?.power;
     let file = ptau::sections(bytes)?;
-    let [tau, alpha, beta] = beacon.secrets();
+    let contributed = typed.iter().map(|text| secrets(&mut typed_generator(text)));
+    let all = contributed.chain([secrets(&mut beacon.generator())]);
+    let product = all.reduce(|one, other| std::array::from_fn(|it| one[it] * other[it]));
+    let [tau, alpha, beta] = product.expect("the beacon is there");
     let mut powers = file.get(TAU_G1)?;
     let generator = G1Projective::generator();
     if powers.g1()? != generator.into_affine() || powers.g1()? != (generator * tau).into_affine() {
@@ -61,6 +69,19 @@ pub fn prepare(bytes: &[u8], beacon: &Beacon) -> Result<Vec<u8>, PrepareError> {
     }
     content.extend(LAGRANGE.into_iter().zip(prepared));
     Ok(ptau::write(&content))
+}
+
+/// What snarkjs draws from, for a contributor who typed a text, where its own randomness is 64 zeros.
+fn typed_generator(text: &str) -> ChaCha20Rng {
+    let mut hasher = Blake2b512::new();
+    hasher.update([0; 64]);
+    hasher.update(text);
+    generator(&hasher.finalize())
+}
+
+/// τ, α, β of one contribution.
+fn secrets(rng: &mut ChaCha20Rng) -> [Fr; 3] {
+    std::array::from_fn(|_| montgomery(rng))
 }
 
 /// The values of a domain's Lagrange polynomials at τ.
@@ -92,9 +113,9 @@ mod tests {
     #[test]
     fn a_phase_of_other_secrets_is_refused() {
         let beacon = Beacon { hash: vec![1; 32], iterations_exponent: 10 };
-        let refused = prepare(&vector("small.ptau"), &beacon).unwrap_err();
+        let refused = prepare(&vector("small.ptau"), &["entropy"], &beacon).unwrap_err();
         assert_eq!(refused, PrepareError::OtherSecrets);
-        assert!(matches!(prepare(b"ptau", &beacon), Err(PrepareError::Format(_))));
+        assert!(matches!(prepare(b"ptau", &[], &beacon), Err(PrepareError::Format(_))));
     }
 
     #[test]

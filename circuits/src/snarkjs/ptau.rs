@@ -7,6 +7,7 @@ use ark_bn254::Fq;
 use ark_ff::PrimeField;
 
 use super::FormatError;
+use super::contribution::{self, Beacon};
 use super::sections::{G1, G2, Sections};
 
 const MAGIC: &str = "ptau";
@@ -22,18 +23,31 @@ pub(super) const UNPREPARED: [u32; 7] = [HEADER, TAU_G1, TAU_G2, 4, 5, 6, CONTRI
 pub(super) const LAGRANGE: [u32; 4] = [12, 13, 14, 15];
 const KNOWN: [u32; 11] = [HEADER, TAU_G1, TAU_G2, 4, 5, 6, CONTRIBUTIONS, 12, 13, 14, 15];
 
+/// Bytes of a contribution before who made it: the first powers after it, its public keys, the state of a hash
+/// over the points, and the next challenge.
+const CONTRIBUTION: usize = (3 * G1 + 2 * G2) + (6 * G1 + 3 * G2) + 216 + 64;
+
 /// What a `.ptau` file says of itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PowersOfTau {
     /// It serves circuits whose rows and inputs are at most `2^power`.
     pub power: u32,
-    /// How many contributions it says it has, a beacon included.
-    pub contributions: u32,
+    /// Who made its contributions, in their order.
+    pub contributors: Vec<Contributor>,
     /// Whether it is prepared for a second phase.
     pub prepared: bool,
 }
 
-/// Reads a file's header, the lengths of its points, and the number of contributions.
+/// Who made a contribution to a first phase, by the file. Names are in none of its hashes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Contributor {
+    /// The name that was given.
+    pub name: Option<String>,
+    /// If it is a beacon: public randomness, which nobody chose.
+    pub beacon: Option<Beacon>,
+}
+
+/// Reads a file's header, the lengths of its points, and who contributed.
 ///
 /// # Errors
 /// [`FormatError`] names the byte at fault.
@@ -51,9 +65,17 @@ pub fn read(bytes: &[u8]) -> Result<PowersOfTau, FormatError> {
     let size = 1usize << power;
     sections.get(TAU_G1)?.expect_left("bytes of powers in the first group", (2 * size - 1) * G1)?;
     sections.get(TAU_G2)?.expect_left("bytes of powers in the second group", size * G2)?;
-    let contributions = sections.get(CONTRIBUTIONS)?.u32()?;
+    let mut section = sections.get(CONTRIBUTIONS)?;
+    let mut contributors = Vec::new();
+    for _ in 0..section.u32()? {
+        section.take(CONTRIBUTION)?;
+        // The beacon's secrets are snarkjs' to draw.
+        let (name, beacon) = contribution::made_by(&mut section, u8::MAX)?;
+        contributors.push(Contributor { name, beacon });
+    }
+    section.end()?;
     let prepared = LAGRANGE.iter().all(|kind| sections.get(*kind).is_ok());
-    Ok(PowersOfTau { power, contributions, prepared })
+    Ok(PowersOfTau { power, contributors, prepared })
 }
 
 /// The file's sections.

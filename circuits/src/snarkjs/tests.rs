@@ -151,7 +151,10 @@ fn a_file_of_another_kind_is_named() {
 fn a_first_phase_says_how_large_it_is() {
     let bytes = vector("small.ptau");
     let read = ptau::read(&bytes).unwrap();
-    assert_eq!(read, ptau::PowersOfTau { power: 4, contributions: 2, prepared: true });
+    assert_eq!((read.power, read.prepared), (4, true));
+    let [first, beacon] = &read.contributors[..] else { panic!("{read:?}") };
+    assert_eq!((first.name.as_deref(), &first.beacon), (Some("first"), &None));
+    assert_eq!(beacon.beacon.as_ref().unwrap().iterations_exponent, 10);
     for cut in [0, 3, 30, bytes.len() - 1] {
         assert!(ptau::read(&bytes[..cut]).is_err());
     }
@@ -323,10 +326,35 @@ fn contributions_are_held_to_the_verifying_key_alone_too() {
 }
 
 #[test]
-fn contributions_are_read_of_a_key_that_is_not_finished() {
-    assert_eq!(zkey::contributions(&vector("initial.zkey")).unwrap().list, []);
-    let finished = zkey::read(cubic(), &vector("cubic.zkey")).unwrap().contributions;
-    assert_eq!(zkey::contributions(&vector("cubic.zkey")).unwrap(), finished);
+fn a_key_that_is_not_finished_has_its_contributions_and_what_they_leave_as_it_is() {
+    let inputs = cubic().public_inputs();
+    let read = |name: &str| zkey::unfinished(&vector(name), inputs).unwrap();
+    let finished = zkey::read(cubic(), &vector("cubic.zkey")).unwrap();
+    assert_eq!(read("initial.zkey").contributions.list, []);
+    assert_eq!(read("cubic.zkey").contributions, finished.contributions);
+    let fixed = finished.key.verifying_key().fixed_digest();
+    assert_eq!([read("initial.zkey").fixed, read("cubic.zkey").fixed], [fixed; 2]);
+    assert!(finished.key.verifying_key().gamma_is_generator());
+    assert!(zkey::unfinished(&vector("cubic.zkey"), inputs + 1).is_err());
+}
+
+#[test]
+fn alpha_beta_gamma_and_each_input_point_are_fixed_and_delta_is_not() {
+    let key = zkey::read(cubic(), &vector("cubic.zkey")).unwrap().key;
+    let points = key.verifying_key().points();
+    let fixed = |change: &dyn Fn(&mut ark_groth16::VerifyingKey<ark_bn254::Bn254>)| {
+        let mut changed = points.clone();
+        change(&mut changed);
+        crate::groth16::fixed_digest(&changed) == key.verifying_key().fixed_digest()
+    };
+    let (other_g1, other_g2) = (points.alpha_g1, points.delta_g2);
+    assert!(fixed(&|_| ()) && fixed(&|it| it.delta_g2 = it.beta_g2));
+    assert!(!fixed(&|it| it.alpha_g1 = it.gamma_abc_g1[0]));
+    assert!(!fixed(&|it| it.beta_g2 = other_g2));
+    assert!(!fixed(&|it| it.gamma_g2 = other_g2));
+    for input in 0..points.gamma_abc_g1.len() {
+        assert!(!fixed(&|it| it.gamma_abc_g1[input] = other_g1), "{input}");
+    }
 }
 
 #[test]

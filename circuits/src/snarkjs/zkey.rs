@@ -11,9 +11,9 @@ use thiserror::Error;
 
 use super::FormatError;
 use super::contribution::{self, ContributionError, Contributions};
-use super::sections::{self, ELEMENT, G1, G2, Reader, Sections};
+use super::sections::{self, ELEMENT, G1, Reader, Sections};
 use crate::Fr;
-use crate::groth16::{KeyError, ProvingKey, R1cs};
+use crate::groth16::{KeyError, ProvingKey, R1cs, fixed_digest};
 
 const MAGIC: &str = "zkey";
 const VERSION: u32 = 1;
@@ -65,23 +65,40 @@ pub struct Zkey {
     pub contributions: Contributions,
 }
 
-/// Who contributed so far, also of a key that is not finished: the chain of contributions is checked up to
-/// the key's δ, and nothing else of the key is read.
+/// What is known of a key that may not be finished.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unfinished {
+    /// Who contributed so far; the chain of contributions leads to the key's δ.
+    pub contributions: Contributions,
+    /// [`VerifyingKey::fixed_digest`](crate::groth16::VerifyingKey::fixed_digest) of the key, which
+    /// contributions do not change.
+    pub fixed: [u8; 32],
+}
+
+/// Reads what is known of a key of so many public inputs that may not be finished. The points of its
+/// queries are not looked at.
 ///
 /// # Errors
 /// [`ZkeyError`] names the byte or contribution at fault.
-pub fn contributions(bytes: &[u8]) -> Result<Contributions, ZkeyError> {
+pub fn unfinished(bytes: &[u8], public_inputs: usize) -> Result<Unfinished, ZkeyError> {
     let known: Vec<u32> = (KIND..=CONTRIBUTIONS).collect();
     let sections = Sections::read(bytes, MAGIC, VERSION, &known)?;
     let mut header = sections.get(HEADER)?;
     header.modulus(Fq::MODULUS)?;
     header.modulus(Fr::MODULUS)?;
-    header.take(3 * 4)?; // wires, public inputs, size of the domain
-    header.take(2 * G1 + 2 * G2)?; // α, β, β, γ
+    header.take(4)?; // wires
+    header.expect("public inputs", public_inputs)?;
+    header.take(4)?; // size of the domain
+    let alpha_g1 = header.g1()?;
+    header.take(G1)?; // β
+    let (beta_g2, gamma_g2) = (header.g2()?, header.g2()?);
     let delta = header.g1()?;
+    let delta_g2 = header.g2()?;
+    let gamma_abc_g1 = sections.get(IC)?.g1s("bytes of input points", public_inputs + 1)?;
     let contributions = Contributions::read(sections.get(CONTRIBUTIONS)?)?;
     contributions.verify(delta)?;
-    Ok(contributions)
+    let key = ark_groth16::VerifyingKey { alpha_g1, beta_g2, gamma_g2, delta_g2, gamma_abc_g1 };
+    Ok(Unfinished { contributions, fixed: fixed_digest(&key) })
 }
 
 /// Reads the key of the circuit whose matrices these are.
