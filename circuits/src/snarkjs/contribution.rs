@@ -216,6 +216,12 @@ impl Contributions {
         }
     }
 
+    /// The one contribution that there is besides `before`, if these are `before` and one more.
+    pub fn after(&self, before: &Self) -> Option<&Contribution> {
+        let (last, others) = self.list.split_last()?;
+        (self.circuit == before.circuit && others == before.list).then_some(last)
+    }
+
     /// As the section of a `.zkey` has them: circuit hash, count, contributions.
     ///
     /// # Panics

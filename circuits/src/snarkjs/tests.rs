@@ -326,6 +326,26 @@ fn contributions_are_held_to_the_verifying_key_alone_too() {
 }
 
 #[test]
+fn a_contribution_follows_those_before_it_and_no_others() {
+    let all = zkey::read(cubic(), &vector("cubic.zkey")).unwrap().contributions;
+    let first = |count: usize| {
+        let mut some = all.clone();
+        some.list.truncate(count);
+        some
+    };
+    assert_eq!(first(2).after(&first(1)), all.list.get(1));
+    assert_eq!(first(1).after(&first(0)), all.list.first());
+    assert_eq!((first(1).after(&first(1)), first(3).after(&first(1))), (None, None));
+    assert_eq!(first(0).after(&first(0)), None);
+    let mut other = first(1);
+    other.circuit[0] ^= 1;
+    assert_eq!(first(2).after(&other), None);
+    let mut swapped = first(2);
+    swapped.list.swap(0, 1);
+    assert_eq!(first(3).after(&swapped), None);
+}
+
+#[test]
 fn a_key_that_is_not_finished_has_its_contributions_and_what_they_leave_as_it_is() {
     let inputs = cubic().public_inputs();
     let read = |name: &str| zkey::unfinished(&vector(name), inputs).unwrap();

@@ -19,16 +19,7 @@ pub fn key(
     names: &[&str],
     rng: &mut (impl RngCore + CryptoRng),
 ) -> (ProvingKey, Contributions) {
-    let mut circuit_hash = [0; HASH_BYTES];
-    rng.fill_bytes(&mut circuit_hash);
-    let mut play = Play {
-        contributions: Contributions { circuit: circuit_hash, list: Vec::new() },
-        delta: Fr::one(),
-    };
-    for name in names {
-        let (secret, base) = (Fr::rand(rng), G1Projective::rand(rng).into_affine());
-        play.contribute(Some((*name).to_owned()), None, secret, base);
-    }
+    let mut play = Play::by(names, rng);
     let mut hash = vec![0; 32];
     rng.fill_bytes(&mut hash);
     let beacon = Beacon { hash, iterations_exponent: 10 };
@@ -36,6 +27,16 @@ pub fn key(
     let secret = montgomery(&mut drawn);
     let base = g1(&mut drawn);
     play.contribute(None, Some(beacon), secret, base);
+    (circuit.key_of_delta(play.delta, rng), play.contributions)
+}
+
+/// The same before the beacon.
+pub fn key_before_the_beacon(
+    circuit: CircuitId,
+    names: &[&str],
+    rng: &mut (impl RngCore + CryptoRng),
+) -> (ProvingKey, Contributions) {
+    let play = Play::by(names, rng);
     (circuit.key_of_delta(play.delta, rng), play.contributions)
 }
 
@@ -47,6 +48,18 @@ struct Play {
 }
 
 impl Play {
+    fn by(names: &[&str], rng: &mut (impl RngCore + CryptoRng)) -> Self {
+        let mut circuit = [0; HASH_BYTES];
+        rng.fill_bytes(&mut circuit);
+        let contributions = Contributions { circuit, list: Vec::new() };
+        let mut play = Self { contributions, delta: Fr::one() };
+        for name in names {
+            let (secret, base) = (Fr::rand(rng), G1Projective::rand(rng).into_affine());
+            play.contribute(Some((*name).to_owned()), None, secret, base);
+        }
+        play
+    }
+
     fn contribute(
         &mut self,
         name: Option<String>,

@@ -157,6 +157,19 @@ pub fn read(r1cs: R1cs, bytes: &[u8]) -> Result<Zkey, ZkeyError> {
 /// # Panics
 /// If the circuit has 2³² wires, rows or terms.
 pub fn write(key: &ProvingKey) -> Vec<u8> {
+    with_contributions(key, vec![0; contribution::HASH_BYTES + 4])
+}
+
+/// A key as a `.zkey` with the contributions that lead to it.
+///
+/// # Panics
+/// As [`write`].
+#[cfg(any(test, feature = "trial-ceremony"))]
+pub fn write_with(key: &ProvingKey, contributions: &Contributions) -> Vec<u8> {
+    with_contributions(key, contributions.to_bytes())
+}
+
+fn with_contributions(key: &ProvingKey, contributions: Vec<u8>) -> Vec<u8> {
     let (r1cs, points) = (key.r1cs(), key.points());
     let small = |number: usize| {
         u32::try_from(number).expect("circuits are far below 2^32 wires").to_le_bytes()
@@ -179,7 +192,6 @@ pub fn write(key: &ProvingKey) -> Vec<u8> {
         }
         coefficients.extend(sections::doubly_montgomery_scalar(value));
     }
-    let no_contributions = vec![0; contribution::HASH_BYTES + 4];
     let content = [
         (KIND, small(GROTH16).to_vec()),
         (HEADER, header),
@@ -190,7 +202,7 @@ pub fn write(key: &ProvingKey) -> Vec<u8> {
         (B2, sections::g2s(&points.b_g2_query)),
         (L, sections::g1s(&points.l_query)),
         (H, sections::g1s(&points.h_query)),
-        (CONTRIBUTIONS, no_contributions),
+        (CONTRIBUTIONS, contributions),
     ];
     sections::write(MAGIC, VERSION, &content)
 }
