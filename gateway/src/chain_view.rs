@@ -6,7 +6,7 @@ use chain::identifier::{DepartmentId, EntryId};
 use chain::rules::State;
 use chain::time::Timestamp;
 use circuits::groth16::KeyId;
-use crypto::Signature;
+use crypto::{Signature, VerifyingKey};
 
 use crate::document::CircuitDocument;
 use crate::exchange::verification::{ChainFacts, CircuitFact, ProofFact, RecordsFact};
@@ -31,8 +31,9 @@ impl ChainFacts for ChainView<'_> {
         label: &str,
         message: &[u8],
         signature: &Signature,
-    ) -> bool {
-        self.state.signing_keys(by).any(|key| key.verify(label, message, signature).is_ok())
+    ) -> Option<VerifyingKey> {
+        let mut keys = self.state.signing_keys(by);
+        keys.find(|key| key.verify(label, message, signature).is_ok()).copied()
     }
 
     fn circuit(&self, key: &KeyId) -> Option<CircuitFact> {

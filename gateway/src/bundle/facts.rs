@@ -3,7 +3,7 @@
 use chain::entry::Content;
 use chain::identifier::{DepartmentId, EntryId};
 use circuits::groth16::KeyId;
-use crypto::Signature;
+use crypto::{Signature, VerifyingKey};
 
 use super::Bundle;
 use super::parts::Parts;
@@ -29,8 +29,9 @@ impl ChainFacts for ReceiptFacts<'_> {
         label: &str,
         message: &[u8],
         signature: &Signature,
-    ) -> bool {
-        self.roll.signing_keys(by).any(|key| key.verify(label, message, signature).is_ok())
+    ) -> Option<VerifyingKey> {
+        let mut keys = self.roll.signing_keys(by);
+        keys.find(|key| key.verify(label, message, signature).is_ok()).copied()
     }
 
     fn circuit(&self, _: &KeyId) -> Option<CircuitFact> {

@@ -1,9 +1,10 @@
 //! The transcript of a key's ceremony, as the circuit document carries it: who contributed, each with the
 //! department's signature, and what shows that their secrets and no others are in the key.
 //!
-//! Whoever has the document and knows the departments' keys checks all of that. What the document alone
-//! does not show is that the ceremony began with this circuit and a sound first phase: for that there are
-//! the files whose digests it names, and the departments that approve the document have verified them.
+//! Whoever has the document and knows the departments' keys checks all of that: the contributions account for
+//! δ, and each contributor signed for the rest of the key, which a second phase does not change. That this rest
+//! is what the circuit and a sound first phase give takes files, whose digests stand here. Each contributor
+//! verified them before it signed, and so did each department that approves the document.
 
 use std::collections::BTreeSet;
 
@@ -14,7 +15,7 @@ use circuits::groth16::VerifyingKey;
 use circuits::snarkjs::FormatError;
 use circuits::snarkjs::contribution::{Contribution, ContributionError, Contributions};
 use circuits::statement::CircuitId;
-use crypto::{Digest, Signature, SigningKey, canonical};
+use crypto::{Digest, Signature, SigningKey, VerifyingKey as PublicKey, canonical};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -22,11 +23,15 @@ use super::key_card::SignatureHex;
 
 const LABEL: &str = "proofgate/v1/ceremony-contribution";
 
-/// SHA-256 is applied at most `2^20` times for a beacon: a fraction of a second.
-pub const MAX_BEACON_ITERATIONS_EXPONENT: u8 = 20;
+/// SHA-256 is applied to a beacon `2^10` times at least, as snarkjs does.
+pub const MIN_BEACON_ITERATIONS_EXPONENT: u8 = 10;
+/// A beacon has so many bytes at least: fewer could be tried out.
+pub const MIN_BEACON_BYTES: usize = 16;
 
-/// So many departments must have contributed at least: one alone could forge.
+/// So many departments must have contributed at least, under different keys: one alone could forge.
 pub const MIN_DEPARTMENTS: usize = 2;
+/// So many may: the transcript of more does not fit a document of the chain.
+pub const MAX_DEPARTMENTS: usize = 32;
 
 /// The transcript of a ceremony's second phase.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,13 +70,15 @@ pub struct Attested<'a> {
     pub constraints: &'a Digest,
     /// SHA-256 of the first phase.
     pub phase_one: &'a Digest,
+    /// [`VerifyingKey::fixed_digest`]: all of the key that no contribution changes.
+    pub fixed: &'a Digest,
 }
 
 /// Why a transcript is not believed.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CeremonyError {
-    /// The contributions' text is not base64, or not the one spelling of its bytes.
+    /// The contributions' text is not base64.
     #[error("contributions: expected base64")]
     NotBase64,
     /// The contributions' bytes are none.
@@ -83,14 +90,20 @@ pub enum CeremonyError {
     /// It does not end with a beacon, or has one before its end.
     #[error("a beacon ends the contributions, and is nowhere else")]
     Beacon,
-    /// The beacon is hashed too often to be checked in passing.
+    /// The beacon could have been chosen.
     #[error(
-        "the beacon is hashed 2^{got} times, at most 2^{MAX_BEACON_ITERATIONS_EXPONENT} are checked"
+        "a beacon of {bytes} bytes that is hashed 2^{exponent} times can be chosen: expected \
+         {MIN_BEACON_BYTES} bytes and 2^{MIN_BEACON_ITERATIONS_EXPONENT} at least"
     )]
-    BeaconIterations {
+    WeakBeacon {
+        /// Its length.
+        bytes: usize,
         /// The exponent.
-        got: u8,
+        exponent: u8,
     },
+    /// γ is not the generator: whoever chose it could forge.
+    #[error("gamma is not the generator, as it is in every key of a ceremony")]
+    Gamma,
     /// Some contribution has nobody's word, or somebody's word has no contribution.
     #[error("{contributions} contributions and {attestations} departments that attest one")]
     Unattested {
@@ -115,7 +128,7 @@ pub enum CeremonyError {
     },
     /// The signature is by no key that the department has or had.
     #[error(
-        "{department} did not sign contribution {number} for this circuit, first phase and network"
+        "{department} did not sign contribution {number} for this network, circuit, first phase and key"
     )]
     Signature {
         /// The department.
@@ -126,6 +139,18 @@ pub enum CeremonyError {
 }
 
 impl Attested<'_> {
+    /// Whether an attestation is by this key, for this contribution.
+    pub fn is_signed(
+        &self,
+        attestation: &Attestation,
+        contribution: &Contribution,
+        key: &PublicKey,
+    ) -> bool {
+        let department = attestation.department == *self.department;
+        let signature = &attestation.signature.0;
+        department && key.verify(LABEL, &self.message(contribution), signature).is_ok()
+    }
+
     /// Signs for a contribution.
     pub fn sign(&self, contribution: &Contribution, key: &SigningKey) -> Attestation {
         let signature = SignatureHex(key.sign(LABEL, &self.message(contribution)));
@@ -176,16 +201,11 @@ impl Ceremony {
     pub fn contributions(&self) -> Result<Contributions, CeremonyError> {
         let bytes = BASE64_STANDARD.decode(&self.contributions);
         let bytes = bytes.map_err(|_| CeremonyError::NotBase64)?;
-        let contributions = Contributions::from_bytes(&bytes)?;
-        // What is read is not always what is written: `to_bytes` has one spelling.
-        if BASE64_STANDARD.encode(contributions.to_bytes()) != self.contributions {
-            return Err(CeremonyError::NotBase64);
-        }
-        Ok(contributions)
+        Ok(Contributions::from_bytes(&bytes)?)
     }
 
-    /// Checks the transcript. `signed` says whether a department's signature over a message, under a label,
-    /// is by a key that the department has or had.
+    /// Checks the transcript. `signed` finds the department's key that a signature over a message, under a
+    /// label, is by.
     ///
     /// # Errors
     /// [`CeremonyError`] names what does not hold.
@@ -193,20 +213,28 @@ impl Ceremony {
         &self,
         network: &NetworkId,
         subject: Subject<'_>,
-        signed: impl Fn(&DepartmentId, &str, &[u8], &Signature) -> bool,
+        signed: impl Fn(&DepartmentId, &str, &[u8], &Signature) -> Option<PublicKey>,
     ) -> Result<(), CeremonyError> {
         let contributions = self.contributions()?;
         let by_departments = self.attested(&contributions)?;
         let Subject { circuit, constraints, key } = subject;
+        if !key.gamma_is_generator() {
+            return Err(CeremonyError::Gamma);
+        }
+        let (phase_one, fixed) = (&self.phase_one, &Digest::from_bytes(key.fixed_digest()));
+        let mut keys = BTreeSet::new();
         for ((contribution, attestation), number) in
             by_departments.iter().zip(&self.attestations).zip(1..)
         {
             let Attestation { department, signature } = attestation;
-            let phase_one = &self.phase_one;
-            let attested = Attested { network, department, circuit, constraints, phase_one };
-            if !signed(department, LABEL, &attested.message(contribution), &signature.0) {
-                return Err(CeremonyError::Signature { department: *department, number });
-            }
+            let attested = Attested { network, department, circuit, constraints, phase_one, fixed };
+            let by = signed(department, LABEL, &attested.message(contribution), &signature.0);
+            let by = by.ok_or(CeremonyError::Signature { department: *department, number })?;
+            keys.insert(*by.as_bytes());
+        }
+        // Departments that share a key are one party.
+        if keys.len() < MIN_DEPARTMENTS {
+            return Err(CeremonyError::SingleParty { got: keys.len() });
         }
         contributions.verify_for(key)?;
         Ok(())
@@ -222,9 +250,9 @@ impl Ceremony {
         if others.iter().any(|it| it.beacon.is_some()) {
             return Err(CeremonyError::Beacon);
         }
-        let got = beacon.iterations_exponent;
-        if got > MAX_BEACON_ITERATIONS_EXPONENT {
-            return Err(CeremonyError::BeaconIterations { got });
+        let (bytes, exponent) = (beacon.hash.len(), beacon.iterations_exponent);
+        if bytes < MIN_BEACON_BYTES || exponent < MIN_BEACON_ITERATIONS_EXPONENT {
+            return Err(CeremonyError::WeakBeacon { bytes, exponent });
         }
         let (contributions, attestations) = (others.len(), self.attestations.len());
         if contributions != attestations {

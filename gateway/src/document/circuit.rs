@@ -3,7 +3,7 @@
 use chain::identifier::{DepartmentId, NetworkId};
 use circuits::groth16::{KeyId, ProvingKey, VerifyingKey};
 use circuits::statement::CircuitId;
-use crypto::{Digest, Signature, canonical};
+use crypto::{Digest, Signature, VerifyingKey as PublicKey, canonical};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -118,7 +118,7 @@ impl CircuitDocument {
     pub fn check_provenance(
         &self,
         network: &NetworkId,
-        signed: impl Fn(&DepartmentId, &str, &[u8], &Signature) -> bool,
+        signed: impl Fn(&DepartmentId, &str, &[u8], &Signature) -> Option<PublicKey>,
     ) -> Result<(), CircuitDocumentError> {
         let Provenance::Ceremony(ceremony) = &self.provenance else { return Ok(()) };
         let (_, key) = self.key()?;

@@ -15,7 +15,7 @@ use circuits::groth16::{KeyId, Proof, ProofError, VerifyError, VerifyingKey};
 use circuits::statement::{identified, pseudonymous, subject_tag};
 use circuits::tree::{Leaf, Path};
 use crypto::commitment::Salted;
-use crypto::{Digest, Signature as Signed, canonical};
+use crypto::{Digest, Signature as Signed, VerifyingKey as PublicKey, canonical};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -38,8 +38,14 @@ pub trait ChainFacts {
     fn records(&self, entry: &EntryId) -> Option<RecordsFact>;
     /// A `proof` entry.
     fn proof(&self, entry: &EntryId) -> Option<ProofFact>;
-    /// Whether a signature over a message, under a label, is by a key that the department has or had.
-    fn signed(&self, by: &DepartmentId, label: &str, message: &[u8], signature: &Signed) -> bool;
+    /// The key that the department has or had by which a signature over a message, under a label, is.
+    fn signed(
+        &self,
+        by: &DepartmentId,
+        label: &str,
+        message: &[u8],
+        signature: &Signed,
+    ) -> Option<PublicKey>;
 }
 
 /// A key on the chain.
@@ -310,8 +316,8 @@ fn approved_key(
 
 /// The key comes of a ceremony to which several departments contributed.
 ///
-/// The departments that approved it have seen that it is so, and that the ceremony began with the circuit and
-/// a sound first phase, which takes files. What the document shows is checked again here.
+/// That what no contribution changes is of the circuit and a sound first phase takes files: contributors and
+/// approvers have verified them. What the document shows is checked again here, their signatures for that too.
 fn of_several_parties(
     document: &CircuitDocument,
     question: Question<'_>,

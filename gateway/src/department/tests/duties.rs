@@ -36,8 +36,15 @@ struct Facts {
 }
 
 impl ChainFacts for Facts {
-    fn signed(&self, by: &DepartmentId, label: &str, message: &[u8], signature: &Signed) -> bool {
-        keys(by.as_str()).signing.verifying_key().verify(label, message, signature).is_ok()
+    fn signed(
+        &self,
+        by: &DepartmentId,
+        label: &str,
+        message: &[u8],
+        signature: &Signed,
+    ) -> Option<crypto::VerifyingKey> {
+        let key = keys(by.as_str()).signing.verifying_key();
+        key.verify(label, message, signature).ok().map(|()| key)
     }
 
     fn circuit(&self, key: &KeyId) -> Option<CircuitFact> {

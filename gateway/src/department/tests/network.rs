@@ -79,9 +79,10 @@ pub(crate) fn ceremony(circuit: CircuitId, network: &NetworkId) -> Ceremony {
     let (key, contributions) = trial(circuit);
     let (phase_one, zkey) = (Digest::of(b"ptau"), Digest::of(b"zkey"));
     let constraints = Digest::from_bytes(key.r1cs().digest());
+    let fixed = &Digest::from_bytes(key.verifying_key().fixed_digest());
     let attest = |(name, contribution): (&&str, &Contribution)| {
         let (department, phase_one, constraints) = (&id(name), &phase_one, &constraints);
-        let attested = Attested { network, department, circuit, constraints, phase_one };
+        let attested = Attested { network, department, circuit, constraints, phase_one, fixed };
         attested.sign(contribution, &keys(name).signing)
     };
     let attestations = ["tax", "welfare"].iter().zip(&contributions.list).map(attest).collect();

@@ -1,4 +1,4 @@
-use circuits::groth16::rng_from_seed;
+use circuits::groth16::{ProvingKey, rng_from_seed};
 use circuits::snarkjs::trial_ceremony;
 
 use super::*;
@@ -11,9 +11,15 @@ fn network() -> NetworkId {
 }
 
 /// The departments of this network, each with one key.
-fn signed(by: &DepartmentId, label: &str, message: &[u8], signature: &Signature) -> bool {
-    ["tax", "welfare"].contains(&by.as_str())
-        && keys(by.as_str()).signing.verifying_key().verify(label, message, signature).is_ok()
+fn signed(
+    by: &DepartmentId,
+    label: &str,
+    message: &[u8],
+    signature: &Signature,
+) -> Option<PublicKey> {
+    let key = keys(by.as_str()).signing.verifying_key();
+    let known = ["tax", "welfare"].contains(&by.as_str());
+    (known && key.verify(label, message, signature).is_ok()).then_some(key)
 }
 
 fn check_in(
@@ -65,6 +71,9 @@ fn contributions_have_one_spelling() {
     assert!(broken(|it| it.contributions.clear()).is_err());
     let cut = broken(|it| it.contributions.truncate(it.contributions.len() - 4));
     assert!(matches!(cut, Err(CeremonyError::Format(FormatError::Truncated { .. }))), "{cut:?}");
+    let longer = broken(|it| it.contributions.push_str("AAAA"));
+    let trailing = matches!(longer, Err(CeremonyError::Format(FormatError::Trailing { .. })));
+    assert!(trailing || longer == Err(CeremonyError::NotBase64), "{longer:?}");
 }
 
 #[test]
@@ -97,37 +106,100 @@ fn every_contribution_is_attested() {
 }
 
 #[test]
-fn a_beacon_ends_it_and_is_not_hashed_for_ever() {
+fn a_beacon_ends_it_that_nobody_could_choose() {
     assert_eq!(contributed(|it| drop(it.list.pop())), Err(CeremonyError::Beacon));
     assert_eq!(contributed(|it| it.list.clear()), Err(CeremonyError::Beacon));
     assert_eq!(contributed(|it| it.list.swap(1, 2)), Err(CeremonyError::Beacon));
-    let exponent =
-        |to: u8| contributed(|it| it.list[2].beacon.as_mut().unwrap().iterations_exponent = to);
-    assert_eq!(exponent(21), Err(CeremonyError::BeaconIterations { got: 21 }));
-    let other = ContributionError::Beacon { number: 3 };
-    assert_eq!(exponent(11), Err(CeremonyError::Contribution(other)));
+    let beacon = |bytes: usize, exponent: u8| {
+        contributed(|it| {
+            let beacon = it.list[2].beacon.as_mut().unwrap();
+            beacon.hash.truncate(bytes);
+            beacon.iterations_exponent = exponent;
+        })
+    };
+    let weak = |bytes, exponent| Err(CeremonyError::WeakBeacon { bytes, exponent });
+    assert_eq!(beacon(32, 9), weak(32, 9));
+    assert_eq!(beacon(15, 10), weak(15, 10));
+    let other = Err(CeremonyError::Contribution(ContributionError::Beacon { number: 3 }));
+    assert_eq!((beacon(16, 10), beacon(32, 11)), (other.clone(), other));
+    let long = contributed(|it| it.list[2].beacon.as_mut().unwrap().iterations_exponent = 21);
+    assert!(matches!(long, Err(CeremonyError::Format(FormatError::OutOfRange { .. }))), "{long:?}");
+}
+
+/// The transcript that these attest, with the signing keys of those, of a key.
+fn attested_by(
+    names: &[&str],
+    signing: &[&str],
+    (key, contributions): &(ProvingKey, Contributions),
+) -> Result<(), CeremonyError> {
+    let (network, constraints) = (&network(), &Digest::from_bytes(key.r1cs().digest()));
+    let phase_one = &Digest::of(b"ptau");
+    let fixed = &Digest::from_bytes(key.verifying_key().fixed_digest());
+    let attestations = names.iter().zip(signing).zip(&contributions.list);
+    let attestations = attestations.map(|((name, signing), contribution)| {
+        let department = &id(name);
+        let attested =
+            Attested { network, department, circuit: CIRCUIT, constraints, phase_one, fixed };
+        attested.sign(contribution, &keys(signing).signing)
+    });
+    let zkey = Digest::of(b"zkey");
+    let ceremony = Ceremony::new(*phase_one, zkey, contributions, attestations.collect());
+    let subject = Subject { circuit: CIRCUIT, constraints, key: key.verifying_key() };
+    // Whoever signs with some key of theirs.
+    ceremony.check(network, subject, |_, label, message, signature| {
+        let keys = ["tax", "welfare"].map(|it| keys(it).signing.verifying_key());
+        keys.into_iter().find(|key| key.verify(label, message, signature).is_ok())
+    })
 }
 
 #[test]
 fn one_department_alone_makes_no_ceremony() {
     let rng = &mut rng_from_seed([6; 32]);
-    let (key, contributions) = trial_ceremony::key(CIRCUIT, &["tax"], rng);
-    let (network, constraints) = (&network(), &Digest::from_bytes(key.r1cs().digest()));
-    let (department, phase_one) = (&id("tax"), &Digest::of(b"ptau"));
-    let attested = Attested { network, department, circuit: CIRCUIT, constraints, phase_one };
-    let attestation = attested.sign(&contributions.list[0], &keys("tax").signing);
-    let alone = Ceremony::new(*phase_one, Digest::of(b"zkey"), &contributions, vec![attestation]);
-    let subject = Subject { circuit: CIRCUIT, constraints, key: key.verifying_key() };
-    let refused = alone.check(network, subject, signed);
-    assert_eq!(refused, Err(CeremonyError::SingleParty { got: 1 }));
+    let alone = trial_ceremony::key(CIRCUIT, &["tax"], rng);
+    let single = Err(CeremonyError::SingleParty { got: 1 });
+    assert_eq!(attested_by(&["tax"], &["tax"], &alone), single);
+    let both = trial(CIRCUIT);
+    assert_eq!(attested_by(&["tax", "welfare"], &["tax", "welfare"], both), Ok(()));
+    assert_eq!(attested_by(&["tax", "welfare"], &["tax", "tax"], both), single, "with one key");
 }
 
 #[test]
-fn the_contributions_lead_to_the_key_and_no_other() {
+fn gamma_is_the_generator() {
+    let key = CIRCUIT.development_key(&mut rng_from_seed([3; 32]));
+    let other = (key, trial(CIRCUIT).1.clone());
+    let refused = attested_by(&["tax", "welfare"], &["tax", "welfare"], &other);
+    assert_eq!(refused, Err(CeremonyError::Gamma));
+}
+
+#[test]
+fn a_transcript_is_not_carried_over_to_another_key_of_the_same_delta() {
+    // All of another key but δ, of which the contributions are.
     let rng = &mut rng_from_seed([7; 32]);
-    let (other, _) = trial_ceremony::key(CIRCUIT, &["tax", "welfare"], rng);
+    let (other, own) = trial_ceremony::key(CIRCUIT, &["tax", "welfare"], rng);
     let constraints = &Digest::from_bytes(other.r1cs().digest());
     let subject = Subject { circuit: CIRCUIT, constraints, key: other.verifying_key() };
-    let refused = ceremony(CIRCUIT, &network()).check(&network(), subject, signed);
+    let transcript = ceremony(CIRCUIT, &network());
+    let refused = transcript.check(&network(), subject, signed);
+    assert_eq!(refused, unsigned("tax", 1), "it was signed for the rest of its own key");
+    // And signed for that rest, the contributions must still lead to its δ.
+    let signed_for_it = (other, trial(CIRCUIT).1.clone());
+    let refused = attested_by(&["tax", "welfare"], &["tax", "welfare"], &signed_for_it);
     assert_eq!(refused, Err(CeremonyError::Contribution(ContributionError::KeyDelta)));
+    let honest = (signed_for_it.0, own);
+    assert_eq!(attested_by(&["tax", "welfare"], &["tax", "welfare"], &honest), Ok(()));
+}
+
+#[test]
+fn the_words_of_as_many_as_may_take_part_fit_a_document() {
+    let rng = &mut rng_from_seed([4; 32]);
+    let names: Vec<_> =
+        (0..MAX_DEPARTMENTS).map(|it| format!("department-number-{it:02}")).collect();
+    let names: Vec<_> = names.iter().map(String::as_str).collect();
+    let (key, contributions) = trial_ceremony::key(CIRCUIT, &names, rng);
+    let signature = SignatureHex(Signature::from_bytes([9; 64]));
+    let attestations = names.iter().map(|it| Attestation { department: id(it), signature });
+    let digest = Digest::of(b"a");
+    let ceremony = Ceremony::new(digest, digest, &contributions, attestations.collect());
+    let document = crate::document::CircuitDocument::of_ceremony(CIRCUIT, &key, ceremony);
+    chain::document::Document::new(&document).unwrap();
 }
