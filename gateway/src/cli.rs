@@ -158,7 +158,7 @@ pub fn main() -> ExitCode {
         }
         Command::Circuits(circuits::Step::Bench(arguments)) => circuits::bench::run(&arguments),
         Command::Circuits(circuits::Step::Propose { department, json }) => {
-            operate(circuits::propose(&folder(), department, json))
+            operate(circuits::propose(&folder(), department, false, json))
         }
         Command::Circuits(circuits::Step::Export(arguments)) => {
             operate(circuits::export::run(&folder(), arguments))

@@ -41,6 +41,11 @@ impl ProvingKeys {
         (Loading(sender), Self { keys, documents: Arc::new(documents.clone()) })
     }
 
+    /// The document of a circuit's key that comes of a ceremony.
+    pub fn ceremony(&self, circuit: CircuitId) -> Option<&CircuitDocument> {
+        self.documents.get(&circuit)
+    }
+
     /// The document that puts a key forward.
     pub fn document(&self, circuit: CircuitId, key: &ProvingKey) -> CircuitDocument {
         let documented = self.documents.get(&circuit).cloned();

@@ -16,6 +16,8 @@ use crate::http::local_client::LocalClientError;
 
 /// The code of a department's document that there is nothing to approve of.
 const IN_FORCE: &str = "department-in-force";
+/// The code of a key whose ceremony has not been verified here.
+const NOT_IMPORTED: &str = "circuit-not-imported";
 
 /// Arguments of `proofgate approve`.
 #[derive(Debug, Args)]
@@ -74,7 +76,12 @@ async fn act(operator: &Operator, what: Option<What>, json: bool) -> Result<(), 
             let open: Vec<_> =
                 client.proposals().await?.into_iter().filter(|it| !it.approved).collect();
             for proposal in open.iter().filter(|it| !it.replaces) {
-                client.approve(Approval { entry: proposal.entry }).await?;
+                match client.approve(Approval { entry: proposal.entry }).await {
+                    Err(LocalClientError::Problem(problem)) if problem.code == NOT_IMPORTED => {
+                        eprintln!("proofgate: not approved: {}", plain(&problem.detail));
+                    }
+                    approved => drop(approved?),
+                }
             }
             if open.iter().any(|it| it.replaces) {
                 eprintln!(

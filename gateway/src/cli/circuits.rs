@@ -49,16 +49,22 @@ pub(super) enum Step {
     Bench(bench::Arguments),
 }
 
-/// Puts the gateway's own keys forward.
+/// Puts the gateway's own keys forward, or those of a ceremony among them.
 pub(super) async fn propose(
     folder: &Folder,
     department: Option<DepartmentId>,
+    of_ceremony: bool,
     json: bool,
 ) -> Result<(), Failure> {
     let operator = Operator::at(folder, department).await?;
     let proposed = async {
         let entries = loop {
-            match operator.client.propose_circuits().await {
+            let client = &operator.client;
+            let proposed = match of_ceremony {
+                true => client.propose_ceremonies().await,
+                false => client.propose_circuits().await,
+            };
+            match proposed {
                 // A slow machine still checks its proving keys; what was put forward is not again.
                 Err(LocalClientError::Problem(problem)) if problem.code == "timeout" => {}
                 proposed => break proposed?,

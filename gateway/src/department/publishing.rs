@@ -8,7 +8,7 @@ use chain::rules::RuleError;
 use chain::validators::ValidatorSet;
 use circuits::Fr;
 use circuits::statement::CircuitId;
-use crypto::{Digest, Signature};
+use crypto::Digest;
 use thiserror::Error;
 
 use super::{Department, Internal};
@@ -54,6 +54,12 @@ pub enum PublishError {
     /// One party made the key alone, and this gateway runs in production.
     #[error("circuit: a development key, which production mode refuses to approve")]
     DevelopmentKey,
+    /// The key is said to be of a ceremony that nobody verified here.
+    #[error(
+        "circuit: not the key of a ceremony that this gateway has imported, and so verified: proofgate \
+         setup import, start the gateway again, and proofgate setup publish"
+    )]
+    NotImported,
     /// The circuit entry's document is not one that this software reads.
     #[error("circuit: document {0} is not one that this software reads")]
     Unreadable(Digest),
@@ -89,6 +95,7 @@ impl PublishError {
             Self::Circuit(_) => "circuit-invalid",
             Self::OtherConstraints { .. } => "circuit-constraints",
             Self::DevelopmentKey => "circuit-development",
+            Self::NotImported => "circuit-not-imported",
             Self::Unreadable(_) => "circuit-unreadable",
             Self::Document(error) => error.code(),
             Self::Rule(error) => error.code(),
@@ -273,14 +280,27 @@ impl Department {
     /// Puts this gateway's own keys forward, as the development keys that they are or with the transcript of
     /// their ceremony, and approves them; what stands on the chain already is left as it is.
     ///
+    /// Only those of a ceremony, if `of_ceremony`; then there must be one.
+    ///
     /// # Errors
     /// [`PublishError`]
-    pub async fn propose_own_circuits(&self) -> Result<Vec<EntryId>, PublishError> {
+    pub async fn propose_own_circuits(
+        &self,
+        of_ceremony: bool,
+    ) -> Result<Vec<EntryId>, PublishError> {
+        if of_ceremony
+            && CircuitId::ALL.iter().all(|it| self.shared.proving_keys.ceremony(*it).is_none())
+        {
+            return Err(PublishError::NotImported);
+        }
         let mut entries = Vec::new();
         let keys = self.shared.proving_keys.wait().await.unwrap_or_default();
         for circuit in CircuitId::ALL {
             let Some(key) = keys.get(&circuit) else { continue };
             let document = self.shared.proving_keys.document(circuit, key);
+            if of_ceremony && document.provenance == Provenance::Development {
+                continue;
+            }
             let digest = document.digest();
             let proposed = {
                 let replica = self.chain();
@@ -317,7 +337,8 @@ impl Department {
 
     /// Approves an entry.
     ///
-    /// A circuit is approved only if its document holds and its constraints are those of this build.
+    /// A circuit is approved only if its document holds and its constraints are those of this build; the key of
+    /// a ceremony only if this gateway has imported it, and so verified the ceremony.
     ///
     /// # Errors
     /// [`PublishError`]
@@ -330,6 +351,12 @@ impl Department {
             let circuit: CircuitDocument =
                 self.document(digest).await?.ok_or(PublishError::Unreadable(digest))?;
             self.check_circuit(&circuit)?;
+            // That a ceremony began as it should is seen in its files alone.
+            if circuit.provenance != Provenance::Development
+                && self.shared.proving_keys.ceremony(circuit.circuit) != Some(&circuit)
+            {
+                return Err(PublishError::NotImported);
+            }
         }
         let content = Content::Approval { entry };
         Ok(self.append(content, None).await.map_err(Internal::from)?)
@@ -370,9 +397,11 @@ impl Department {
         }
         let replica = self.chain();
         let chain = replica.state();
-        let signed = |by: &DepartmentId, label: &str, message: &[u8], signature: &Signature| {
-            chain.signing_keys(by).any(|key| key.verify(label, message, signature).is_ok())
-        };
-        Ok(circuit.check_provenance(chain.network(), signed)?)
+        // By the key that it has now: one that it had before may have been replaced for a reason.
+        circuit.check_provenance(chain.network(), |by, label, message, signature| {
+            let key = chain.department(by)?.signing_key;
+            key.verify(label, message, signature).ok().map(|()| key)
+        })?;
+        Ok(())
     }
 }

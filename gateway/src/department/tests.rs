@@ -5,6 +5,7 @@ mod faults;
 mod faulty;
 mod importing;
 mod impostor;
+mod keys_of_ceremonies;
 mod lagging;
 mod network;
 mod overload;

@@ -37,8 +37,14 @@ impl<P: Peers + 'static> OperatingApi for Hosted<P> {
 
     async fn propose_circuits(&self) -> Result<Vec<Published>, Problem> {
         let department = Arc::clone(&self.department);
-        let entries = to_the_end(async move { department.propose_own_circuits().await }).await?;
-        Ok(entries.into_iter().map(published).collect())
+        let entries = async move { department.propose_own_circuits(false).await };
+        Ok(to_the_end(entries).await?.into_iter().map(published).collect())
+    }
+
+    async fn propose_ceremonies(&self) -> Result<Vec<Published>, Problem> {
+        let department = Arc::clone(&self.department);
+        let entries = async move { department.propose_own_circuits(true).await };
+        Ok(to_the_end(entries).await?.into_iter().map(published).collect())
     }
 
     async fn proposals(&self) -> Result<Vec<Proposal>, Problem> {

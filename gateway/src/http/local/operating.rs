@@ -35,6 +35,9 @@ pub trait OperatingApi: Send + Sync + 'static {
     /// Puts the gateway's own proving keys forward and approves them.
     fn propose_circuits(&self) -> impl Future<Output = Result<Vec<Published>, Problem>> + Send;
 
+    /// Puts the gateway's own keys of a ceremony forward and approves them, and no others.
+    fn propose_ceremonies(&self) -> impl Future<Output = Result<Vec<Published>, Problem>> + Send;
+
     /// Everything that departments approve, the undecided first.
     fn proposals(&self) -> impl Future<Output = Result<Vec<Proposal>, Problem>> + Send;
 
@@ -95,6 +98,7 @@ pub(in crate::http) fn routes<H: Hosting>() -> Router<Site<H>> {
         .route("/v1/proposals", get(proposals::<H>))
         .route("/v1/proposals/departments", post(propose_department::<H>))
         .route("/v1/proposals/circuits", post(propose_circuits::<H>))
+        .route("/v1/proposals/ceremonies", post(propose_ceremonies::<H>))
         .route("/v1/approvals", post(approve::<H>))
 }
 
@@ -126,6 +130,12 @@ async fn propose_circuits<H: Hosting>(
     Local(department): Local<H>,
 ) -> Result<Response<Body>, Problem> {
     Ok(json_response(StatusCode::CREATED, &department.propose_circuits().await?))
+}
+
+async fn propose_ceremonies<H: Hosting>(
+    Local(department): Local<H>,
+) -> Result<Response<Body>, Problem> {
+    Ok(json_response(StatusCode::CREATED, &department.propose_ceremonies().await?))
 }
 
 async fn approve<H: Hosting>(

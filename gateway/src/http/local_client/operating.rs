@@ -33,6 +33,14 @@ impl LocalClient {
         self.call(self.posting("/v1/proposals/circuits", &Json::Null)?).await
     }
 
+    /// Puts the gateway's own keys of a ceremony forward and approves them, and no others.
+    ///
+    /// # Errors
+    /// [`LocalClientError`](super::LocalClientError)
+    pub async fn propose_ceremonies(&self) -> Called<Vec<Published>> {
+        self.call(self.posting("/v1/proposals/ceremonies", &Json::Null)?).await
+    }
+
     /// The departments on the gateway's copy of the chain, as they stand now.
     ///
     /// # Errors

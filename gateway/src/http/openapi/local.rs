@@ -204,14 +204,20 @@ pub(super) fn operations() -> Vec<Operation> {
             .about("Appends a circuit document for each key, and this department's approval of it.")
             .within_limits()
             .lists::<Published>(201, "Their entries on the chain.", json!([published()]))
-            .refuses(&["circuit-invalid", "circuit-constraints", "circuit-development", "circuit-unreadable"])
+            .refuses(&["circuit-invalid", "circuit-constraints", "circuit-development", "circuit-not-imported", "circuit-unreadable"])
+            .refuses(CHAIN),
+        Operation::post(SURFACE, "/v1/proposals/ceremonies", "Put the gateway's own keys of a ceremony forward")
+            .about("As for `/v1/proposals/circuits`, without development keys.")
+            .within_limits()
+            .lists::<Published>(201, "Their entries on the chain.", json!([published()]))
+            .refuses(&["circuit-invalid", "circuit-constraints", "circuit-development", "circuit-not-imported", "circuit-unreadable"])
             .refuses(CHAIN),
         Operation::post(SURFACE, "/v1/approvals", "Approve an entry")
-            .about("A circuit document is approved only if this gateway's own build has the same constraints.")
+            .about("A circuit document is approved only if this gateway's own build has the same constraints, and the key of a ceremony only if this gateway has imported it.")
             .within_limits()
             .reads::<Approval>(json!({ "entry": DIGEST }))
             .answers::<Published>(201, "The approval's entry on the chain.", published())
-            .refuses(&["approved-unknown", "circuit-invalid", "circuit-constraints", "circuit-development", "circuit-unreadable"])
+            .refuses(&["approved-unknown", "circuit-invalid", "circuit-constraints", "circuit-development", "circuit-not-imported", "circuit-unreadable"])
             .refuses(CHAIN),
     ]
 }

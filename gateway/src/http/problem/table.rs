@@ -241,6 +241,7 @@ pub(super) const TABLE: &[Row] = &[
             "circuit-invalid",
             "circuit-constraints",
             "circuit-development",
+            "circuit-not-imported",
             "circuit-unreadable",
             "validator-set-size",
             "validator-set-order",

@@ -255,6 +255,10 @@ impl OperatingApi for Office {
         nobody()
     }
 
+    async fn propose_ceremonies(&self) -> Result<Vec<Published>, Problem> {
+        nobody()
+    }
+
     async fn proposals(&self) -> Result<Vec<Proposal>, Problem> {
         nobody()
     }

@@ -1,0 +1,123 @@
+//! Circuits that are put forward: which ones a department approves.
+
+use super::*;
+use crate::document::circuit::{CircuitDocument, Provenance};
+use crate::folder::CeremonyDocuments;
+use crate::payload::PayloadStore;
+use crate::proving_keys::ProvingKeys;
+use circuits::statement::CircuitId;
+use getrandom::SysRng;
+use rand_core::UnwrapErr;
+
+const CIRCUIT: CircuitId = CircuitId::IdentifiedV1;
+
+/// The document of a ceremony's key, by tax and welfare of this network.
+fn of_ceremony(network: &Network) -> CircuitDocument {
+    let transcript = ceremony(CIRCUIT, network.shared.genesis.network());
+    CircuitDocument::of_ceremony(CIRCUIT, &trial(CIRCUIT).0, transcript)
+}
+
+/// Welfare's gateway, once it was started again: with keys of these ceremonies, in production or not.
+fn restarted(network: &Network, imported: &[CircuitDocument], production: bool) -> Department {
+    let documents = imported.iter().map(|it| (it.circuit, it.clone()));
+    let documents: CeremonyDocuments = documents.collect();
+    let (loading, proving_keys) = ProvingKeys::loading(&documents);
+    loading.done(crate::department::tests::proving_keys());
+    let strictness = Strictness { production };
+    let shared = Shared { proving_keys, strictness, ..network.shared.clone() };
+    let folder = tempfile::tempdir().unwrap();
+    let payloads = PayloadStore::local(&folder.path().join("payloads")).unwrap();
+    let store = Store::open(
+        &folder.path().join("store"),
+        &network::seed("welfare", 2),
+        Box::new(UnwrapErr(SysRng)),
+    );
+    let rng = Box::new(UnwrapErr(SysRng));
+    Department::new(id("welfare"), keys("welfare"), Arc::new(store.unwrap()), payloads, shared, rng)
+}
+
+fn code<T>(outcome: Result<T, publishing::PublishError>) -> String {
+    outcome.err().map_or_else(|| "ok".to_owned(), |error| error.code().to_owned())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_key_of_a_ceremony_is_approved_by_who_has_imported_it() {
+    let network = Network::bare(0);
+    let document = of_ceremony(&network);
+    let entry = network.department("tax").propose_circuit(&document).await.unwrap();
+    let stranger = restarted(&network, &[], false);
+    assert_eq!(code(stranger.approve(entry).await), "circuit-not-imported");
+    let mut other = document.clone();
+    if let Provenance::Ceremony(ceremony) = &mut other.provenance {
+        ceremony.zkey = Digest::of(b"another file");
+    }
+    let another = restarted(&network, &[other], false);
+    assert_eq!(code(another.approve(entry).await), "circuit-not-imported");
+    let imported = restarted(&network, &[document], true);
+    assert_eq!(code(imported.approve(entry).await), "ok");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_keys_of_a_ceremony_are_put_forward_if_that_is_wanted() {
+    let network = Network::bare(0);
+    let without = restarted(&network, &[], false);
+    assert_eq!(code(without.propose_own_circuits(true).await), "circuit-not-imported");
+    let document = of_ceremony(&network);
+    let with = restarted(&network, std::slice::from_ref(&document), false);
+    let entries = with.propose_own_circuits(true).await.unwrap();
+    let chain = network.shared.ledger.snapshot();
+    let documents = entries.iter().map(|it| chain.state().ballot(it).unwrap().document);
+    assert!(documents.eq([document.digest()]), "and not the development key of the other circuit");
+    assert_eq!(with.propose_own_circuits(true).await.unwrap(), entries, "once");
+    assert_eq!(with.propose_own_circuits(false).await.unwrap().len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_production_no_development_key_is_approved() {
+    let network = Network::bare(0);
+    let document = circuit_document(CIRCUIT);
+    let entry = network.department("tax").propose_circuit(&document).await.unwrap();
+    let production = restarted(&network, &[of_ceremony(&network)], true);
+    assert_eq!(code(production.approve(entry).await), "circuit-development");
+    assert_eq!(code(production.propose_circuit(&document).await), "circuit-development");
+    assert_eq!(code(restarted(&network, &[], false).approve(entry).await), "ok");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn other_constraints_or_another_ceremony_are_not_put_forward() {
+    let network = Network::bare(0);
+    let tax = network.department("tax");
+    let mut document = of_ceremony(&network);
+    document.constraints = Digest::of(b"another circuit");
+    assert_eq!(code(tax.propose_circuit(&document).await), "circuit-constraints");
+    let mut document = of_ceremony(&network);
+    if let Provenance::Ceremony(ceremony) = &mut document.provenance {
+        ceremony.phase_one = Digest::of(b"another phase");
+    }
+    assert_eq!(code(tax.propose_circuit(&document).await), "circuit-invalid");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_signed_with_a_replaced_key_counts_where_it_was_approved_and_not_anew() {
+    let network = Network::bare(0);
+    let document = of_ceremony(&network);
+    let imported = restarted(&network, std::slice::from_ref(&document), true);
+    let entry = network.department("tax").propose_circuit(&document).await.unwrap();
+    // Tax takes another key, with everybody's approval.
+    let mut changed = network::document("tax");
+    changed.signing_key = SigningKey::from_seed(&network::seed("tax", 9)).verifying_key();
+    let replacement = network.department("tax").propose_department(&changed).await.unwrap();
+    for name in DEPARTMENTS {
+        network.department(name).approve(replacement).await.unwrap();
+    }
+    assert_eq!(code(imported.approve(entry).await), "circuit-invalid");
+    let chain = network.shared.ledger.snapshot();
+    let old = keys("tax").signing.verifying_key();
+    let known: Vec<_> = chain.state().signing_keys(&id("tax")).copied().collect();
+    assert_eq!(known, [changed.signing_key, old]);
+    let verified = document.check_provenance(chain.state().network(), |by, label, message, it| {
+        let mut keys = chain.state().signing_keys(by);
+        keys.find(|key| key.verify(label, message, it).is_ok()).copied()
+    });
+    assert_eq!(verified, Ok(()));
+}
