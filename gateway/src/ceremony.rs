@@ -15,16 +15,20 @@ mod error;
 mod transcript;
 
 use std::collections::BTreeMap;
+use std::fs::OpenOptions;
+use std::io::{self, Read as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use chain::identifier::{DepartmentId, NetworkId};
-use circuits::snarkjs::contribution::Contributions;
-use circuits::snarkjs::{ptau, zkey};
+use circuits::snarkjs::ptau::{self, Contributor};
+use circuits::snarkjs::zkey::{self, Unfinished};
 use circuits::statement::CircuitId;
 use crypto::Digest;
+use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
 
-use crate::document::ceremony::{Attestation, Attested, MIN_DEPARTMENTS};
+use crate::document::ceremony::{Attestation, Attested, MAX_DEPARTMENTS, MIN_DEPARTMENTS};
 use crate::folder::{make, write_new};
 
 pub use error::CeremonyFault;
@@ -93,8 +97,12 @@ impl Plan {
         if self.format != CEREMONY_FORMAT {
             return Err(CeremonyFault::Format);
         }
-        if self.participants.len() < MIN_DEPARTMENTS {
-            return Err(CeremonyFault::TooFew { got: self.participants.len() });
+        let got = self.participants.len();
+        if got < MIN_DEPARTMENTS {
+            return Err(CeremonyFault::TooFew { got });
+        }
+        if got > MAX_DEPARTMENTS {
+            return Err(CeremonyFault::TooMany { got });
         }
         let mut ids = self.participants.clone();
         ids.sort_unstable();
@@ -111,7 +119,8 @@ impl Plan {
     }
 }
 
-/// Whether a first phase serves these circuits: prepared, large enough, and contributed to.
+/// Checks that a first phase serves these circuits: prepared, large enough, and of several contributors. Who they
+/// say they are.
 ///
 /// # Errors
 /// [`CeremonyFault`]
@@ -119,7 +128,7 @@ pub fn check_phase_one(
     path: &Path,
     bytes: &[u8],
     circuits: &[CircuitId],
-) -> Result<(), CeremonyFault> {
+) -> Result<Vec<Contributor>, CeremonyFault> {
     let read = ptau::read(bytes).map_err(CeremonyFault::format_at(path))?;
     let path = || path.to_owned();
     let needed = circuits.iter().map(|id| id.r1cs().domain_size().ilog2()).max().unwrap_or(0);
@@ -129,10 +138,12 @@ pub fn check_phase_one(
     if !read.prepared {
         return Err(CeremonyFault::Unprepared { path: path() });
     }
-    if read.contributions == 0 {
-        return Err(CeremonyFault::Nobody { path: path() });
+    // One alone knows its secrets, and a beacon's are known to everybody.
+    let got = read.contributors.iter().filter(|it| it.beacon.is_none()).count();
+    if got < MIN_DEPARTMENTS {
+        return Err(CeremonyFault::Alone { path: path(), got });
     }
-    Ok(())
+    Ok(read.contributors)
 }
 
 impl CeremonyFolder {
@@ -192,19 +203,19 @@ impl CeremonyFolder {
         self.root.join(PHASE_ONE_FILE)
     }
 
-    /// The first phase's bytes, which are the ones that the plan names.
+    /// The first phase's bytes, which are the ones that the plan names, and who made it by its own word.
     ///
     /// # Errors
     /// [`CeremonyFault`]
-    pub fn read_phase_one(&self) -> Result<Vec<u8>, CeremonyFault> {
+    pub fn read_phase_one(&self) -> Result<(Vec<u8>, Vec<Contributor>), CeremonyFault> {
         let path = self.phase_one();
         let bytes = read(&path)?;
         if Digest::of(&bytes) != self.plan.phase_one {
             return Err(CeremonyFault::PhaseOne { path });
         }
         let circuits: Vec<_> = self.plan.circuits().collect();
-        check_phase_one(&path, &bytes, &circuits)?;
-        Ok(bytes)
+        let contributors = check_phase_one(&path, &bytes, &circuits)?;
+        Ok((bytes, contributors))
     }
 
     /// Where a circuit's files are: `identified` for `identified/v1`.
@@ -283,19 +294,21 @@ impl CeremonyFolder {
         }
     }
 
-    /// The contributions in a key of this ceremony: those of the first `contributed` participants, under their
-    /// names.
+    /// What is known of a key of this ceremony that may not be finished: it has the contributions of the first
+    /// `contributed` participants, under their names.
     ///
     /// # Errors
     /// [`CeremonyFault`] names the file, and the contribution at fault.
-    pub fn contributions(
+    pub fn unfinished(
         &self,
         path: &Path,
+        bytes: &[u8],
+        circuit: CircuitId,
         contributed: usize,
-    ) -> Result<Contributions, CeremonyFault> {
-        let bytes = read(path)?;
-        let found = zkey::contributions(&bytes).map_err(CeremonyFault::zkey_at(path))?;
-        let names = found.list.iter().map(|it| it.name.as_deref());
+    ) -> Result<Unfinished, CeremonyFault> {
+        let found = zkey::unfinished(bytes, circuit.public_inputs());
+        let found = found.map_err(CeremonyFault::zkey_at(path))?;
+        let names = found.contributions.list.iter().map(|it| it.name.as_deref());
         let expected = self.plan.participants[..contributed].iter().map(DepartmentId::as_str);
         if names.eq(expected.map(Some)) {
             return Ok(found);
@@ -304,11 +317,57 @@ impl CeremonyFolder {
         Err(CeremonyFault::OtherContributions { path: path.to_owned(), expected })
     }
 
-    /// What the participant at `index` signs for a circuit.
-    pub fn attested(&self, circuit: CircuitId, index: usize) -> Attested<'_> {
+    /// Reads a key of this ceremony to which the first `contributed` participants have contributed, each of
+    /// whom has attested it: its bytes, and what is known of it.
+    ///
+    /// # Errors
+    /// [`CeremonyFault`] names the file, and the contribution or department at fault.
+    pub fn attested_key(
+        &self,
+        circuit: CircuitId,
+        contributed: usize,
+        keys: &Keys,
+    ) -> Result<(Vec<u8>, Unfinished), CeremonyFault> {
+        let path = self.key_of(circuit, contributed);
+        let bytes = read(&path)?;
+        let found = self.unfinished(&path, &bytes, circuit, contributed)?;
+        for index in 0..contributed {
+            self.check_attestation(circuit, index, &found, keys)?;
+        }
+        Ok((bytes, found))
+    }
+
+    /// That the participant at `index` attests its contribution in a key.
+    fn check_attestation(
+        &self,
+        circuit: CircuitId,
+        index: usize,
+        found: &Unfinished,
+        keys: &Keys,
+    ) -> Result<(), CeremonyFault> {
+        let attestation = self.read_attestation(circuit, index)?;
+        let department = self.plan.participants[index];
+        let (fixed, contribution) =
+            (Digest::from_bytes(found.fixed), &found.contributions.list[index]);
+        let attested = self.attested(circuit, index, &fixed);
+        let mut keys = keys.get(&department).into_iter();
+        if keys.any(|key| attested.is_signed(&attestation, contribution, key)) {
+            return Ok(());
+        }
+        let path = self.attestation(circuit, index);
+        Err(CeremonyFault::OtherAttestation { path, department })
+    }
+
+    /// What the participant at `index` signs for a circuit, of whose key a part is fixed.
+    pub fn attested<'a>(
+        &'a self,
+        circuit: CircuitId,
+        index: usize,
+        fixed: &'a Digest,
+    ) -> Attested<'a> {
         let Plan { network, phase_one, participants, circuits, .. } = &self.plan;
         let (department, constraints) = (&participants[index], &circuits[&circuit]);
-        Attested { network, department, circuit, constraints, phase_one }
+        Attested { network, department, circuit, constraints, phase_one, fixed }
     }
 
     /// Reads an attestation.
@@ -323,9 +382,26 @@ impl CeremonyFolder {
     }
 }
 
-/// Reads a file of a ceremony.
-fn read(path: &Path) -> Result<Vec<u8>, CeremonyFault> {
-    std::fs::read(path).map_err(|error| CeremonyFault::Read { path: path.to_owned(), error })
+/// The longest file that is read: a first phase of power 20 is shorter.
+const MAX_FILE_BYTES: u64 = 2 * 1024 * 1024 * 1024;
+
+/// Reads a file of a ceremony: whoever had the folder before may have put something else there.
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>, CeremonyFault> {
+    read_file(path).map_err(|error| CeremonyFault::Read { path: path.to_owned(), error })
+}
+
+fn read_file(path: &Path) -> io::Result<Vec<u8>> {
+    // Not through a link, and without waiting for the other end of a pipe.
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let flags = flags.bits().try_into().expect("flags of open fit its type");
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    let metadata = file.metadata()?;
+    if !metadata.is_file() || metadata.len() > MAX_FILE_BYTES {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "no file, or too long for one"));
+    }
+    let mut bytes = Vec::new();
+    file.take(MAX_FILE_BYTES).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use crypto::Digest;
 use thiserror::Error;
 
 use super::CEREMONY_FORMAT;
-use crate::document::ceremony::{CeremonyError, MIN_DEPARTMENTS};
+use crate::document::ceremony::{CeremonyError, MAX_DEPARTMENTS, MIN_DEPARTMENTS};
 use crate::folder::FileError;
 
 /// What is wrong with a ceremony.
@@ -48,6 +48,14 @@ pub enum CeremonyFault {
         /// How many.
         got: usize,
     },
+    /// Too many are to contribute.
+    #[error(
+        "{got} departments are to contribute; a document of the chain holds the words of {MAX_DEPARTMENTS}"
+    )]
+    TooMany {
+        /// How many.
+        got: usize,
+    },
     /// One is to contribute twice.
     #[error("{department} is named twice among those who contribute")]
     Twice {
@@ -73,14 +81,6 @@ pub enum CeremonyFault {
         /// SHA-256 of this build's.
         ours: Digest,
     },
-    /// The constraints in the folder are others than the plan's.
-    #[error("{}: not the constraints of {circuit} in this build", path.display())]
-    OtherConstraints {
-        /// The file.
-        path: PathBuf,
-        /// The circuit.
-        circuit: CircuitId,
-    },
     /// The first phase is another one than the plan names.
     #[error("{}: not the first phase whose digest ceremony.json has", path.display())]
     PhaseOne {
@@ -103,11 +103,16 @@ pub enum CeremonyFault {
         /// The file.
         path: PathBuf,
     },
-    /// Nobody has contributed to the first phase.
-    #[error("{}: nobody has contributed to this first phase", path.display())]
-    Nobody {
+    /// Too few have contributed to the first phase.
+    #[error(
+        "{}: {got} contributed to this first phase besides beacons, and at least {MIN_DEPARTMENTS} must: one \
+         alone could forge", path.display()
+    )]
+    Alone {
         /// The file.
         path: PathBuf,
+        /// How many.
+        got: usize,
     },
     /// A file is malformed.
     #[error("{}: {error}", path.display())]
@@ -181,6 +186,14 @@ pub enum CeremonyFault {
         path: PathBuf,
         /// What is wrong with it.
         error: serde_json::Error,
+    },
+    /// An attestation is another's, or for something else.
+    #[error("{}: {department} did not sign this for its contribution", path.display())]
+    OtherAttestation {
+        /// The file.
+        path: PathBuf,
+        /// Who should have.
+        department: DepartmentId,
     },
     /// A circuit's transcript does not hold.
     #[error("{circuit}: {error}")]

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use chain::identifier::DepartmentId;
 use circuits::groth16::ProvingKey;
+use circuits::snarkjs::contribution::Beacon;
 use circuits::snarkjs::zkey;
 use circuits::statement::CircuitId;
 use crypto::{Digest, VerifyingKey};
@@ -12,8 +13,8 @@ use super::{CeremonyFault, CeremonyFolder, Progress, read};
 use crate::document::CircuitDocument;
 use crate::document::ceremony::{Ceremony, Subject};
 
-/// The signing keys of departments.
-pub type Keys = HashMap<DepartmentId, Vec<VerifyingKey>>;
+/// The signing key of each department.
+pub type Keys = HashMap<DepartmentId, VerifyingKey>;
 
 /// What a ceremony comes to for one circuit.
 #[derive(Debug)]
@@ -22,12 +23,16 @@ pub struct Outcome {
     pub document: CircuitDocument,
     /// The key, every point of it checked.
     pub key: ProvingKey,
+    /// The file that it is from.
+    pub zkey: Vec<u8>,
+    /// The beacon that ended it.
+    pub beacon: Beacon,
 }
 
 impl CeremonyFolder {
-    /// Checks everything of a circuit's ceremony that takes no first phase: that the constraints are this
-    /// build's, every point of the key, the chain of contributions, and that each is attested by its
-    /// department. That the key began with these constraints and this first phase is for snarkjs to check.
+    /// Checks everything of a circuit's ceremony that takes no first phase: every point of the key, the chain of
+    /// contributions, and that each is attested by its department. That the key began with this build's
+    /// constraints and this first phase is for snarkjs to check.
     ///
     /// # Errors
     /// [`CeremonyFault`] names the file, contribution or department at fault.
@@ -37,23 +42,15 @@ impl CeremonyFolder {
             Progress::Beacon => return Err(CeremonyFault::NoBeacon),
             Progress::Ended => {}
         }
-        let constraints = self.constraints(circuit);
-        if read(&constraints)? != circuit.r1cs().to_file() {
-            return Err(CeremonyFault::OtherConstraints { path: constraints, circuit });
-        }
+        let participants = &self.plan().participants;
+        let (_, before) = self.attested_key(circuit, participants.len(), keys)?;
         let path = self.final_key(circuit);
         let bytes = read(&path)?;
         let ended = zkey::read(circuit.r1cs(), &bytes).map_err(CeremonyFault::zkey_at(&path))?;
-        let participants = &self.plan().participants;
-        let before =
-            self.contributions(&self.key_of(circuit, participants.len()), participants.len())?;
         let (contributions, key) = (ended.contributions, ended.key);
-        if contributions.circuit != before.circuit
-            || contributions.list.len() != before.list.len() + 1
-            || !contributions.list.starts_with(&before.list)
-        {
-            return Err(CeremonyFault::Broken { path });
-        }
+        let last = contributions.after(&before.contributions);
+        let beacon = last.and_then(|last| last.beacon.clone());
+        let beacon = beacon.ok_or_else(|| CeremonyFault::Broken { path: path.clone() })?;
         let attestations = (0..participants.len()).map(|it| self.read_attestation(circuit, it));
         let attestations = attestations.collect::<Result<Vec<_>, _>>()?;
         let phase_one = self.plan().phase_one;
@@ -62,10 +59,11 @@ impl CeremonyFolder {
         let subject = Subject { circuit, constraints, key: key.verifying_key() };
         ceremony
             .check(&self.plan().network, subject, |by, label, message, signature| {
-                let mut known = keys.get(by).into_iter().flatten();
-                known.any(|key| key.verify(label, message, signature).is_ok())
+                let key = *keys.get(by)?;
+                key.verify(label, message, signature).ok().map(|()| key)
             })
             .map_err(|error| CeremonyFault::Transcript { circuit, error })?;
-        Ok(Outcome { document: CircuitDocument::of_ceremony(circuit, &key, ceremony), key })
+        let document = CircuitDocument::of_ceremony(circuit, &key, ceremony);
+        Ok(Outcome { document, key, zkey: bytes, beacon })
     }
 }

@@ -3,13 +3,16 @@
 mod begin;
 mod contribute;
 mod verify;
+mod work;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
+use ::circuits::snarkjs::ptau::Contributor;
 use ::circuits::statement::CircuitId;
 use chain::identifier::DepartmentId;
 use clap::{Args, Subcommand};
+use crypto::Digest;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
@@ -18,7 +21,8 @@ use super::failure::Failure;
 use super::operator::Operator;
 use super::request::print_json;
 use super::say;
-use crate::ceremony::{CeremonyFault, CeremonyFolder, Keys, Progress};
+use super::text::plain;
+use crate::ceremony::{CeremonyFolder, Keys, Progress};
 use crate::folder::Folder;
 
 /// Steps of `proofgate setup`.
@@ -80,6 +84,28 @@ impl Place {
     }
 }
 
+/// What the first phase must be.
+#[derive(Args, Debug)]
+pub(super) struct PhaseOne {
+    /// SHA-256 of the first phase, as you know it from elsewhere than the ceremony's folder.
+    #[arg(long, value_name = "SHA256")]
+    phase_one: Option<Digest>,
+}
+
+impl PhaseOne {
+    /// The first phase of a ceremony, which is the one that is meant.
+    fn read(&self, ceremony: &CeremonyFolder) -> Result<Vec<u8>, Failure> {
+        let got = ceremony.plan().phase_one;
+        if let Some(expected) = self.phase_one.filter(|it| *it != got) {
+            let told = format_args!("the ceremony's first phase is {got}, and not {expected}");
+            return Err(Failure::new(Exit::DataErr, told));
+        }
+        let (bytes, contributors) = ceremony.read_phase_one()?;
+        tell_phase_one(&contributors);
+        Ok(bytes)
+    }
+}
+
 /// What does the ceremony's cryptography.
 #[derive(Args, Debug)]
 pub(super) struct Tool {
@@ -97,7 +123,7 @@ pub(super) async fn run(folder: &Folder, step: Step) -> Result<(), Failure> {
             Ok(())
         }
         Step::Contribute(arguments) => contribute::run(folder, arguments).await,
-        Step::Beacon(arguments) => contribute::beacon(folder, &arguments),
+        Step::Beacon(arguments) => contribute::beacon(folder, &arguments).await,
         Step::Verify(arguments) => verify::run(folder, &arguments, false).await,
         Step::Import(arguments) => verify::run(folder, &arguments, true).await,
         Step::Publish { department, json } => {
@@ -106,7 +132,7 @@ pub(super) async fn run(folder: &Folder, step: Step) -> Result<(), Failure> {
                     "this gateway has no keys of a ceremony: proofgate setup import takes them";
                 return Err(Failure::new(Exit::NoInput, told));
             }
-            super::circuits::propose(folder, department, json).await
+            super::circuits::propose(folder, department, true, json).await
         }
     }
 }
@@ -157,17 +183,23 @@ fn tell(folder: &Folder, ceremony: &CeremonyFolder, json: bool) {
     say(format_args!("\nnext: {next}"));
 }
 
-/// The departments' signing keys, as this gateway's copy of the chain and its genesis have them.
+/// The departments' signing keys, as this gateway's copy of the chain has them now.
 async fn keys(folder: &Folder, department: Option<DepartmentId>) -> Result<Keys, Failure> {
-    let operator = Operator::at(folder, department).await?;
+    let operator = Operator::without_keys(folder, department).await?;
     let departments = operator.client.departments().await;
     operator.close().await?;
-    let genesis = folder.genesis()?;
-    let mut keys = Keys::new();
-    for it in departments?.iter().chain(&genesis.facts().departments) {
-        keys.entry(it.id).or_default().push(it.signing_key);
-    }
-    Ok(keys)
+    Ok(departments?.into_iter().map(|it| (it.id, it.signing_key)).collect())
+}
+
+/// Says whose first phase it is: who takes part has to believe one of them.
+fn tell_phase_one(contributors: &[Contributor]) {
+    let name = |it: &Contributor| match (&it.name, &it.beacon) {
+        (_, Some(_)) => "a beacon".to_owned(),
+        (Some(name), None) => plain(name),
+        (None, None) => "somebody without a name".to_owned(),
+    };
+    let names: Vec<_> = contributors.iter().map(name).collect();
+    eprintln!("proofgate: the first phase says that it is of {}", names.join(", "));
 }
 
 /// Does something that takes a while, and shows that it does.
@@ -178,31 +210,4 @@ fn waiting<T>(what: String, work: impl FnOnce() -> T) -> T {
     let done = work();
     bar.finish_and_clear();
     done
-}
-
-/// A path as an argument of a program that runs in another folder.
-fn absolute(path: &Path) -> Result<String, Failure> {
-    let absolute = path.canonicalize().map_err(Failure::reading(path))?;
-    let text = absolute.into_os_string().into_string();
-    text.map_err(|_| {
-        Failure::new(Exit::Usage, format_args!("{}: not a name in UTF-8", path.display()))
-    })
-}
-
-impl From<CeremonyFault> for Failure {
-    fn from(error: CeremonyFault) -> Self {
-        match error {
-            CeremonyFault::File(error) => error.into(),
-            CeremonyFault::Read { error: ref cause, .. } => {
-                Self::new(Exit::of_reading(cause), error)
-            }
-            CeremonyFault::Turn { .. }
-            | CeremonyFault::Unfinished { .. }
-            | CeremonyFault::NoBeacon => Self::new(Exit::TempFail, error),
-            CeremonyFault::TooFew { .. }
-            | CeremonyFault::Twice { .. }
-            | CeremonyFault::NoCircuit => Self::new(Exit::Usage, error),
-            error => Self::new(Exit::DataErr, error),
-        }
-    }
 }

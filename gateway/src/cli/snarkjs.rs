@@ -1,8 +1,7 @@
 //! snarkjs, iden3's command line for Groth16, as a program beside this one.
 
-use std::ffi::{OsStr, OsString};
 use std::io::{self, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use super::exit::Exit;
@@ -17,7 +16,7 @@ const INSTALL: &str =
 /// A program that says it is snarkjs.
 #[derive(Debug)]
 pub(super) struct Snarkjs {
-    program: OsString,
+    program: PathBuf,
     /// As it says.
     pub(super) version: String,
 }
@@ -32,22 +31,17 @@ impl Snarkjs {
         let failed = |exit, reason: &dyn std::fmt::Display| {
             Failure::new(exit, format_args!("{}: {reason}", program.display()))
         };
-        // A relative path is meant from here and not from the folder in which it is to run.
-        let resolved = match program.parent() {
-            Some(parent) if parent != Path::new("") => {
-                let path = program.canonicalize();
-                path.map_err(|error| failed(Exit::of_reading(&error), &error))?.into_os_string()
-            }
-            _ => OsStr::to_owned(program.as_os_str()),
+        let Some(resolved) =
+            resolve(program).map_err(|error| failed(Exit::of_reading(&error), &error))?
+        else {
+            return match named {
+                None => Ok(None),
+                Some(_) => Err(failed(Exit::NoInput, &"is not on PATH")),
+            };
         };
         let mut found = Self { program: resolved, version: String::new() };
-        let output = match found.start(Path::new("."), &["--version"], "") {
-            Ok(output) => output,
-            Err(error) if error.kind() == io::ErrorKind::NotFound && named.is_none() => {
-                return Ok(None);
-            }
-            Err(error) => return Err(failed(Exit::of_reading(&error), &error)),
-        };
+        let output = found.start(Path::new("."), &["--version"], "");
+        let output = output.map_err(|error| failed(Exit::of_reading(&error), &error))?;
         let said = String::from_utf8_lossy(&output.stdout);
         let version = said.lines().find_map(|line| line.trim().strip_prefix("snarkjs@"));
         match version {
@@ -107,7 +101,7 @@ impl Snarkjs {
         input: &str,
     ) -> Result<(), Failure> {
         let output = self.start(folder, arguments, input).map_err(|error| {
-            let program = Path::new(&self.program).display();
+            let program = self.program.display();
             Failure::new(Exit::Unavailable, format_args!("{program}: {error}"))
         })?;
         if output.status.success() {
@@ -119,6 +113,17 @@ impl Snarkjs {
         let (arguments, last) = (arguments.join(" "), last.unwrap_or_default());
         Err(Failure::new(Exit::DataErr, format_args!("snarkjs {arguments}: {last}")))
     }
+}
+
+/// Where a program is: from here, if its name has a folder, or else by PATH. It runs in other folders, and no file
+/// there is to be taken for it.
+fn resolve(program: &Path) -> io::Result<Option<PathBuf>> {
+    if program.parent().is_some_and(|parent| parent != Path::new("")) {
+        return program.canonicalize().map(Some);
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let mut folders = std::env::split_paths(&path).filter(|folder| folder.is_absolute());
+    Ok(folders.find_map(|folder| Some(folder.join(program)).filter(|it| it.is_file())))
 }
 
 /// A line without the escapes that colour it.

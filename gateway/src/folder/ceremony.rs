@@ -21,8 +21,8 @@ use crate::document::CircuitDocument;
 use crate::document::circuit::Provenance;
 
 const CEREMONY_FOLDER: &str = "ceremony";
-/// Where keys are written before they count; what is in it after a crash never did.
-const STAGING_FOLDER: &str = "ceremony.new";
+/// Where keys are written before they count.
+const STAGING_PREFIX: &str = "ceremony.new.";
 
 /// Documents of a ceremony's keys, by circuit.
 pub type CeremonyDocuments = HashMap<CircuitId, CircuitDocument>;
@@ -55,22 +55,19 @@ impl Folder {
             return Err(FileError::at(&place)(io::ErrorKind::AlreadyExists.into()));
         }
         let proving = self.root().join(PROVING_FOLDER);
-        let staging = proving.join(STAGING_FOLDER);
-        match std::fs::remove_dir_all(&staging) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(FileError::at(&staging)(error));
-            }
-            _ => {}
-        }
-        make(&staging)?;
+        make(&proving)?;
+        // Gone with an error; what a crash leaves of it never counts.
+        let staging = tempfile::Builder::new().prefix(STAGING_PREFIX).tempdir_in(&proving);
+        let staging = staging.map_err(FileError::at(&proving))?;
         for (document, key) in keys {
             let name = file_name(document.circuit);
             let text = canonical::to_vec(document).expect("a circuit document has string keys");
-            write_new(&staging.join(format!("{name}.key")), &key.to_bytes())?;
-            write_new(&staging.join(format!("{name}.json")), &text)?;
+            write_new(&staging.path().join(format!("{name}.key")), &key.to_bytes())?;
+            write_new(&staging.path().join(format!("{name}.json")), &text)?;
         }
-        sync(&staging)?;
-        std::fs::rename(&staging, &place).map_err(FileError::at(&place))?;
+        sync(staging.path())?;
+        // Fails if somebody else has taken the place in the meantime.
+        std::fs::rename(staging.path(), &place).map_err(FileError::at(&place))?;
         sync(&proving)
     }
 
@@ -97,8 +94,10 @@ impl Folder {
         Ok(documents)
     }
 
-    /// Checks the transcripts of those documents, with the departments' keys as the chain has them. A copy of
-    /// the chain that is being built anew may not know all of them yet; verifiers do.
+    /// Checks the transcripts of those documents, with the departments' keys as the chain has them.
+    ///
+    /// Not against a copy of the chain without a block: it is being built anew, and knows nobody yet who joined.
+    /// The next start checks all.
     ///
     /// # Errors
     /// [`ProvingKeyError`] naming the first that does not hold.
@@ -107,16 +106,17 @@ impl Folder {
         documents: &CeremonyDocuments,
         chain: &State,
     ) -> Result<(), ProvingKeyError> {
+        if chain.height() == 0 {
+            return Ok(());
+        }
         for (circuit, document) in documents {
-            document
-                .check_provenance(chain.network(), |by, label, message, signature| {
-                    let mut keys = chain.signing_keys(by).peekable();
-                    keys.peek().is_none()
-                        || keys.any(|key| key.verify(label, message, signature).is_ok())
-                })
-                .map_err(|error| {
-                    ProvingKeyError::at(self.ceremony_document(*circuit))(error.into())
-                })?;
+            let checked = document.check_provenance(chain.network(), |by, label, message, it| {
+                let mut keys = chain.signing_keys(by);
+                keys.find(|key| key.verify(label, message, it).is_ok()).copied()
+            });
+            checked.map_err(|error| {
+                ProvingKeyError::at(self.ceremony_document(*circuit))(error.into())
+            })?;
         }
         Ok(())
     }

@@ -10,9 +10,10 @@ use crypto::Digest;
 use super::super::exit::Exit;
 use super::super::failure::Failure;
 use super::super::snarkjs::Snarkjs;
-use super::{Place, Tool, absolute, keys, tell, waiting};
+use super::work::{PHASE_ONE, Work};
+use super::{Place, Tool, keys, tell, tell_phase_one};
 use crate::ceremony::{CeremonyFolder, Plan, check_phase_one};
-use crate::folder::{Folder, make};
+use crate::folder::{Folder, make, write_new};
 
 /// Arguments of `proofgate setup begin`.
 #[derive(Args, Debug)]
@@ -53,7 +54,7 @@ pub(in crate::cli) async fn run(folder: &Folder, arguments: Arguments) -> Result
     }
     let circuits = if circuit.is_empty() { CircuitId::ALL.to_vec() } else { circuit };
     let phase_one = std::fs::read(&ptau).map_err(Failure::reading(&ptau))?;
-    check_phase_one(&ptau, &phase_one, &circuits)?;
+    tell_phase_one(&check_phase_one(&ptau, &phase_one, &circuits)?);
     let known = keys(folder, department).await?;
     let participants = if participants.is_empty() {
         let mut all: Vec<_> = known.keys().copied().collect();
@@ -68,9 +69,23 @@ pub(in crate::cli) async fn run(folder: &Folder, arguments: Arguments) -> Result
     }
     let network = *folder.genesis()?.network();
     let plan = Plan::new(network, Digest::of(&phase_one), participants, &circuits)?;
+    let work = Work::new(folder, &snarkjs)?;
+    work.verify_phase_one(&phase_one)?;
+    let mut initial = Vec::new();
+    for id in plan.circuits() {
+        let (constraints, zkey) = (work.put_constraints(id)?, "initial.zkey");
+        let setup = ["groth16", "setup", &constraints, PHASE_ONE, zkey];
+        work.run(
+            format!("snarkjs makes the key of {id} that nobody has contributed to"),
+            &setup,
+            "",
+        )?;
+        initial.push((id, work.get(zkey)?));
+        std::fs::remove_file(work.path(zkey)).map_err(Failure::writing(&work.path(zkey)))?;
+    }
     // Beside its place: what is half made is no ceremony.
     let staging = staging(root)?;
-    let made = made(&snarkjs, &staging, plan, &phase_one);
+    let made = laid_out(&staging, plan, &phase_one, &initial);
     let made = made.and_then(|()| std::fs::rename(&staging, root).map_err(Failure::writing(root)));
     if made.is_err() {
         // The error that led here is the one to tell.
@@ -97,18 +112,17 @@ fn staging(root: &Path) -> Result<PathBuf, Failure> {
     Ok(staging)
 }
 
-fn made(snarkjs: &Snarkjs, root: &Path, plan: Plan, phase_one: &[u8]) -> Result<(), Failure> {
+fn laid_out(
+    root: &Path,
+    plan: Plan,
+    phase_one: &[u8],
+    initial: &[(CircuitId, Vec<u8>)],
+) -> Result<(), Failure> {
     let ceremony = CeremonyFolder::lay_out(root, plan, phase_one)?;
-    let ptau = absolute(&ceremony.phase_one())?;
-    waiting("snarkjs verifies the first phase".to_owned(), || {
-        snarkjs.run(root, &["powersoftau", "verify", &ptau], "")
-    })?;
-    for id in ceremony.plan().circuits() {
-        waiting(format!("snarkjs makes the key of {id} that nobody has contributed to"), || {
-            let setup = ["groth16", "setup", "circuit.r1cs", &ptau, "0.zkey"];
-            snarkjs.run(&ceremony.circuit(id), &setup, "")
-        })?;
-        ceremony.contributions(&ceremony.initial_key(id), 0)?;
+    for (id, zkey) in initial {
+        let path = ceremony.initial_key(*id);
+        ceremony.unfinished(&path, zkey, *id, 0)?;
+        write_new(&path, zkey)?;
     }
     Ok(())
 }

@@ -10,7 +10,8 @@ use super::super::failure::Failure;
 use super::super::request::print_json;
 use super::super::say;
 use super::super::snarkjs::Snarkjs;
-use super::{Place, Tool, absolute, keys, waiting};
+use super::work::Work;
+use super::{PhaseOne, Place, Tool, keys, waiting};
 use crate::ceremony::{CeremonyFolder, Outcome};
 use crate::folder::Folder;
 
@@ -22,6 +23,8 @@ pub(in crate::cli) struct Arguments {
     /// One circuit of the ceremony, as often as needed; without it all.
     #[arg(long, value_name = "CIRCUIT")]
     circuit: Vec<CircuitId>,
+    #[command(flatten)]
+    phase_one: PhaseOne,
     #[command(flatten)]
     tool: Tool,
     /// The department, where the gateway hosts several.
@@ -38,7 +41,7 @@ pub(in crate::cli) async fn run(
     arguments: &Arguments,
     import: bool,
 ) -> Result<(), Failure> {
-    let Arguments { place, circuit, tool, department, json } = arguments;
+    let Arguments { place, circuit, phase_one, tool, department, json } = arguments;
     let ceremony = place.open(folder)?;
     if let Some(other) = circuit.iter().find(|it| !ceremony.plan().circuits.contains_key(it)) {
         let told = format_args!("the ceremony is not about {other}");
@@ -52,7 +55,7 @@ pub(in crate::cli) async fn run(
     let snarkjs = Snarkjs::require(tool.snarkjs.as_deref())?;
     let keys = keys(folder, *department).await?;
     // What takes seconds comes before what takes minutes.
-    ceremony.read_phase_one()?;
+    let phase_one = phase_one.read(&ceremony)?;
     let wanted = |id: &CircuitId| circuit.is_empty() || circuit.contains(id);
     let mut outcomes = Vec::new();
     for id in ceremony.plan().circuits().filter(wanted) {
@@ -60,7 +63,7 @@ pub(in crate::cli) async fn run(
             ceremony.outcome(id, &keys)
         })?);
     }
-    with_snarkjs(&snarkjs, &ceremony, &outcomes)?;
+    with_snarkjs(&Work::new(folder, &snarkjs)?, &phase_one, &outcomes)?;
     if import {
         let taken: Vec<_> =
             outcomes.iter().map(|it| (it.document.clone(), it.key.clone())).collect();
@@ -70,22 +73,15 @@ pub(in crate::cli) async fn run(
     Ok(())
 }
 
-/// What only the first phase shows: that it is sound, and that each key began with it and these constraints.
-fn with_snarkjs(
-    snarkjs: &Snarkjs,
-    ceremony: &CeremonyFolder,
-    outcomes: &[Outcome],
-) -> Result<(), Failure> {
-    let ptau = absolute(&ceremony.phase_one())?;
-    waiting("snarkjs verifies the first phase".to_owned(), || {
-        snarkjs.run(ceremony.root(), &["powersoftau", "verify", &ptau], "")
-    })?;
-    for Outcome { document, .. } in outcomes {
-        let id = document.circuit;
-        waiting(format!("snarkjs verifies the transcript of {id}"), || {
-            let verify = ["zkey", "verify", "circuit.r1cs", &ptau, "final.zkey"];
-            snarkjs.run(&ceremony.circuit(id), &verify, "")
-        })?;
+/// What only the first phase shows: that it is sound, and that each key began with it and this build's
+/// constraints.
+fn with_snarkjs(work: &Work<'_>, phase_one: &[u8], outcomes: &[Outcome]) -> Result<(), Failure> {
+    work.verify_phase_one(phase_one)?;
+    for Outcome { document, zkey, .. } in outcomes {
+        let name = format!("{}.zkey", document.circuit.name().replace('/', "-"));
+        work.put(&name, zkey)?;
+        let constraints = work.put_constraints(document.circuit)?;
+        work.verify_key(document.circuit, &constraints, &name)?;
     }
     Ok(())
 }
@@ -101,10 +97,12 @@ fn tell(
     if json {
         let circuits: Vec<_> = outcomes
             .iter()
-            .map(|Outcome { document, key }| {
+            .map(|Outcome { document, key, beacon, .. }| {
                 json!({
                     "circuit": document.circuit, "constraints_sha256": document.constraints,
                     "key": key.verifying_key().id(), "document": document.digest(),
+                    "beacon": hex::encode(&beacon.hash),
+                    "beacon_iterations": beacon.iterations_exponent,
                 })
             })
             .collect();
@@ -117,12 +115,14 @@ fn tell(
     let names: Vec<_> = plan.participants.iter().map(DepartmentId::as_str).collect();
     say(format_args!("first phase  verified, sha256 {}", plan.phase_one));
     say(format_args!("contributed  {}, each attested, and a beacon", names.join(", ")));
-    for Outcome { document, key } in outcomes {
+    for Outcome { document, key, beacon, .. } in outcomes {
         let id = document.circuit;
         say(format_args!("{id}  verified from this build's constraints to its last contribution"));
         say(format_args!("        r1cs  sha256 {}", document.constraints));
         say(format_args!("         key  {}", key.verifying_key().id()));
         say(format_args!("    document  {}", document.digest()));
+        let exponent = beacon.iterations_exponent;
+        say(format_args!("      beacon  {}, hashed 2^{exponent} times", hex::encode(&beacon.hash)));
     }
     if imported {
         let dir = folder.root().display();

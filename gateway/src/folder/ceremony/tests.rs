@@ -5,7 +5,7 @@ use crypto::Digest;
 use tempfile::TempDir;
 
 use super::*;
-use crate::department::tests::{Network, ceremony, trial};
+use crate::department::tests::{Network, ceremony, circuit_document, trial};
 
 const NETWORK: NetworkId = NetworkId::from_digest(Digest::from_bytes([1; 32]));
 const OTHER: NetworkId = NetworkId::from_digest(Digest::from_bytes([2; 32]));
@@ -23,8 +23,6 @@ fn the_keys_of_a_ceremony_are_taken_once_and_used_in_the_place_of_development_ke
     let folder = Folder::new(temporary.path());
     assert_eq!(folder.ceremony_documents().unwrap(), CeremonyDocuments::new());
     let (document, key) = from_ceremony(&NETWORK);
-    // What a crash left of an import before.
-    make(&folder.ceremony_keys().with_file_name("ceremony.new")).unwrap();
     folder.write_ceremony_keys(&[(document.clone(), key.clone())]).unwrap();
     assert!(folder.write_ceremony_keys(&[(document.clone(), key.clone())]).is_err());
 
@@ -55,24 +53,30 @@ fn a_key_or_a_document_that_is_not_the_ceremonys_is_named() {
     std::fs::write(&path, crypto::canonical::to_vec(&development).unwrap()).unwrap();
     let fault = folder.ceremony_documents().unwrap_err();
     assert!(matches!(fault.fault, ProvingKeyFault::OtherDocument), "{fault}");
+    let (mut other, _) = from_ceremony(&NETWORK);
+    other.circuit = CircuitId::PseudonymousV1;
+    std::fs::write(&path, canonical::to_vec(&other).unwrap()).unwrap();
+    let fault = folder.ceremony_documents().unwrap_err();
+    assert!(matches!(fault.fault, ProvingKeyFault::OtherDocument), "{fault}");
     std::fs::write(&path, b"{}").unwrap();
     let fault = folder.ceremony_documents().unwrap_err();
     assert!(matches!(fault.fault, ProvingKeyFault::Document(_)) && fault.path == path, "{fault}");
 }
 
-#[test]
-fn a_ceremony_is_checked_against_the_chain_at_each_start() {
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ceremony_is_checked_against_the_chain_at_each_start() {
     let folder = Folder::new("/nowhere");
     let network = Network::bare(0);
-    let chain = network.shared.ledger.snapshot();
     let check = |document: CircuitDocument| {
-        folder.check_ceremonies(
-            &CeremonyDocuments::from([(document.circuit, document)]),
-            chain.state(),
-        )
+        let documents = CeremonyDocuments::from([(document.circuit, document)]);
+        folder.check_ceremonies(&documents, network.shared.ledger.snapshot().state())
     };
-    check(from_ceremony(network.shared.genesis.network()).0).unwrap();
-    let other = OTHER;
-    let fault = check(from_ceremony(&other).0).unwrap_err();
+    let (good, other) =
+        (from_ceremony(network.shared.genesis.network()).0, from_ceremony(&OTHER).0);
+    assert!(check(other.clone()).is_ok(), "a chain without a block knows nobody");
+    let development = circuit_document(CircuitId::IdentifiedV1);
+    network.department("tax").propose_circuit(&development).await.unwrap();
+    check(good).unwrap();
+    let fault = check(other).unwrap_err();
     assert!(fault.to_string().contains("tax did not sign contribution 1"), "{fault}");
 }

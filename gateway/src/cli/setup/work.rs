@@ -1,0 +1,109 @@
+//! Where snarkjs works: in a folder of the gateway that nobody else looks into, on files that were read once.
+//!
+//! What was checked is so what snarkjs verifies and what is taken, whatever becomes of the ceremony's folder
+//! in the meantime, and snarkjs writes through nobody's links.
+
+use std::path::{Path, PathBuf};
+
+use ::circuits::statement::CircuitId;
+use tempfile::TempDir;
+
+use super::super::failure::Failure;
+use super::super::snarkjs::Snarkjs;
+use super::waiting;
+use crate::ceremony::{CeremonyFault, read};
+use crate::folder::{Folder, write_new};
+
+/// The first phase in the folder.
+pub(super) const PHASE_ONE: &str = "phase1.ptau";
+
+/// A folder for a command's time.
+pub(super) struct Work<'a> {
+    folder: TempDir,
+    snarkjs: &'a Snarkjs,
+}
+
+impl<'a> Work<'a> {
+    pub(super) fn new(folder: &Folder, snarkjs: &'a Snarkjs) -> Result<Self, Failure> {
+        let made = tempfile::Builder::new().prefix("setup.").tempdir_in(folder.root());
+        Ok(Self { folder: made.map_err(Failure::writing(folder.root()))?, snarkjs })
+    }
+
+    pub(super) fn put(&self, name: &str, bytes: &[u8]) -> Result<(), Failure> {
+        Ok(write_new(&self.path(name), bytes)?)
+    }
+
+    /// This build's constraints of a circuit, whatever the ceremony's folder has.
+    pub(super) fn put_constraints(&self, circuit: CircuitId) -> Result<String, Failure> {
+        let name = format!("{}.r1cs", circuit.name().replace('/', "-"));
+        self.put(&name, &circuit.r1cs().to_file())?;
+        Ok(name)
+    }
+
+    pub(super) fn get(&self, name: &str) -> Result<Vec<u8>, Failure> {
+        Ok(read(&self.path(name))?)
+    }
+
+    pub(super) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Runs snarkjs here, and shows that something is being done.
+    pub(super) fn run(&self, what: String, arguments: &[&str], input: &str) -> Result<(), Failure> {
+        waiting(what, || self.snarkjs.run(self.folder.path(), arguments, input))
+    }
+
+    /// Puts the first phase here and has snarkjs verify it.
+    pub(super) fn verify_phase_one(&self, phase_one: &[u8]) -> Result<(), Failure> {
+        self.put(PHASE_ONE, phase_one)?;
+        let arguments = ["powersoftau", "verify", PHASE_ONE];
+        self.run("snarkjs verifies the first phase".to_owned(), &arguments, "")
+    }
+
+    /// Has snarkjs verify that a key comes of this build's constraints, the first phase, and its contributions.
+    pub(super) fn verify_key(
+        &self,
+        circuit: CircuitId,
+        constraints: &str,
+        zkey: &str,
+    ) -> Result<(), Failure> {
+        let what = format!("snarkjs verifies the key of {circuit} from its beginning");
+        self.run(what, &["zkey", "verify", constraints, PHASE_ONE, zkey], "")
+    }
+}
+
+/// Puts a file into a ceremony's folder, whole or not at all. What is there under its name gives way.
+pub(super) fn place(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".new");
+    let next = path.with_file_name(name);
+    // Left by an interruption, or by somebody else.
+    match std::fs::remove_file(&next) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            return Err(Failure::writing(&next)(error));
+        }
+        _ => {}
+    }
+    write_new(&next, bytes)?;
+    std::fs::rename(&next, path).map_err(Failure::writing(path))
+}
+
+impl From<CeremonyFault> for Failure {
+    fn from(error: CeremonyFault) -> Self {
+        use super::super::exit::Exit;
+        match error {
+            CeremonyFault::File(error) => error.into(),
+            CeremonyFault::Read { error: ref cause, .. } => {
+                Self::new(Exit::of_reading(cause), error)
+            }
+            CeremonyFault::Turn { .. }
+            | CeremonyFault::Unfinished { .. }
+            | CeremonyFault::NoBeacon => Self::new(Exit::TempFail, error),
+            CeremonyFault::TooFew { .. }
+            | CeremonyFault::TooMany { .. }
+            | CeremonyFault::Twice { .. }
+            | CeremonyFault::NoCircuit => Self::new(Exit::Usage, error),
+            error => Self::new(Exit::DataErr, error),
+        }
+    }
+}
