@@ -1,7 +1,7 @@
 //! A ceremony of three departments with snarkjs, on the real circuits: begun, contributed to, ended, verified,
 //! imported, put on the chain and proved with, in production; and what is refused on the way.
 //!
-//! The first phase is one beacon's, whose secrets everybody knows, so that it is prepared in seconds. All
+//! Everybody knows the secrets of the first phase, so that it is prepared in seconds. All
 //! that follows is as with any other. With `PROOFGATE_CEREMONY=full` in the environment the ceremony is about both
 //! circuits, and snarkjs prepares a first phase to which two have contributed: that takes half an hour.
 
@@ -135,19 +135,27 @@ fn full_phase_one(folder: &Path, power: u32) -> (PathBuf, PathBuf) {
     (folder.join("phase1.ptau"), folder.join("unprepared.ptau"))
 }
 
-/// A first phase of a beacon alone, as snarkjs makes it, and prepared.
+/// What the contributors of [`phase_one`] type.
+const TYPED: [&str; 2] = ["one", "two"];
+
+/// A first phase of known secrets, as snarkjs makes it, and prepared: two contributors, to whose words snarkjs adds
+/// nothing of its own, and a beacon.
 fn phase_one(folder: &Path, power: u32) -> (PathBuf, PathBuf) {
     let power = power.to_string();
-    running::succeeds(folder, &["powersoftau", "new", "bn128", &power, "new.ptau"]);
-    running::succeeds(
-        folder,
-        &["powersoftau", "beacon", "new.ptau", "unprepared.ptau", BEACON, "10"],
-    );
+    running::succeeds(folder, &["powersoftau", "new", "bn128", &power, "0.ptau"]);
+    for (text, number) in TYPED.iter().zip(0..) {
+        let (before, after) = (format!("{number}.ptau"), format!("{}.ptau", number + 1));
+        let typed = format!("-e={text}");
+        let arguments = ["powersoftau", "contribute", &before, &after, "--name=known", &typed];
+        running::succeeds_without_randomness(folder, &arguments);
+    }
+    let beacon = ["powersoftau", "beacon", "2.ptau", "unprepared.ptau", BEACON, "10"];
+    running::succeeds(folder, &beacon);
     let unprepared = folder.join("unprepared.ptau");
     let beacon = Beacon { hash: hex::decode(BEACON).unwrap(), iterations_exponent: 10 };
-    let prepared = known_phase_one::prepare(&fs::read(&unprepared).unwrap(), &beacon).unwrap();
+    let bytes = fs::read(&unprepared).unwrap();
     let path = folder.join("phase1.ptau");
-    fs::write(&path, prepared).unwrap();
+    fs::write(&path, known_phase_one::prepare(&bytes, &TYPED, &beacon).unwrap()).unwrap();
     (path, unprepared)
 }
 
@@ -186,6 +194,9 @@ fn three_departments_make_a_key_and_prove_with_it_in_production() {
     refused(&begin(&ptau, &["--participants", "tax"]), 64, &["at least 2", "forge"]);
     refused(&begin(&ptau, &["--participants", "tax,tax"]), 64, &["tax is named twice"]);
     refused(&begin(&ptau, &["--participants", "tax,justice"]), 68, &["justice"]);
+    let alone =
+        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("circuits/vectors/snarkjs/small.ptau");
+    refused(&begin(&alone, &all), 65, &["small.ptau", "power 4"]);
     let cut = files.path().join("cut.ptau");
     fs::write(&cut, &fs::read(&ptau).unwrap()[..1000]).unwrap();
     refused(&begin(&cut, &all), 65, &["cut.ptau", "byte "]);
@@ -222,9 +233,24 @@ fn contributions(consortium: &Consortium) {
     let cut = consortium.setup_with(("tax", "contribute"), &initial, |it| it.truncate(5000));
     refused(&cut, 65, &["0.zkey", "byte "]);
 
+    let phase_one = consortium.ceremony().join("phase1.ptau");
+    let other =
+        consortium.setup_with(("tax", "contribute"), &phase_one, |it| *it.last_mut().unwrap() ^= 1);
+    refused(&other, 65, &["phase1.ptau", "digest"]);
+    let believed = ["--phase-one", &"00".repeat(32)];
+    refused(&consortium.setup("tax", "contribute", &believed), 65, &["and not 0000"]);
+    let foreign = consortium.setup_with(("tax", "contribute"), &initial, swap_points);
+    refused(&foreign, 65, &["snarkjs zkey verify"]);
+
     let told = done(contribute("tax"));
     assert!(told.contains("tax has contributed") && told.contains("give the folder to welfare"));
     refused(&contribute("tax"), 65, &["tax has contributed already"]);
+    let attestation = consortium.file("1-tax.json");
+    let forged = consortium.setup_with(("welfare", "contribute"), &attestation, |it| {
+        let digit = it.iter().rposition(u8::is_ascii_hexdigit).unwrap();
+        it[digit] = if it[digit] == b'0' { b'1' } else { b'0' };
+    });
+    refused(&forged, 65, &["1-tax.json", "tax did not sign"]);
     done(contribute("welfare"));
     // The key before the last one, in the place of the last one.
     let first = fs::read(consortium.file("1-tax.zkey")).unwrap();
@@ -248,6 +274,25 @@ fn endings(consortium: &Consortium) {
     assert_eq!((&status["contributed"], &status["ended"]), (&Value::from(3), &Value::from(true)));
 }
 
+/// Two points of a key's section for the quotient change places: every point is one, and the key is not the
+/// circuit's any more.
+fn swap_points(zkey: &mut Vec<u8>) {
+    const QUOTIENT: u32 = 9;
+    let mut at = 12;
+    loop {
+        let kind = u32::from_le_bytes(zkey[at..at + 4].try_into().unwrap());
+        let length = u64::from_le_bytes(zkey[at + 4..at + 12].try_into().unwrap());
+        at += 12;
+        if kind == QUOTIENT {
+            break;
+        }
+        at += usize::try_from(length).unwrap();
+    }
+    let (one, other) = zkey[at..at + 128].split_at_mut(64);
+    assert!(one != other);
+    one.swap_with_slice(other);
+}
+
 /// What does not verify is not imported, in whole or in part.
 fn imports(consortium: &Consortium) {
     let import = |file: &str, change: &dyn Fn(&mut Vec<u8>)| {
@@ -258,26 +303,17 @@ fn imports(consortium: &Consortium) {
     refused(&import("final.zkey", &|it| it.truncate(it.len() - 1)), 65, &["final.zkey", "byte "]);
     let other = fs::read(consortium.file("2-welfare.json")).unwrap();
     let attested = import("1-tax.json", &|it| it.clone_from(&other));
-    refused(&attested, 65, &["welfare attests more than one"]);
-    let flipped = import("1-tax.json", &|it| {
-        let digit = it.iter().rposition(u8::is_ascii_hexdigit).unwrap();
-        it[digit] = if it[digit] == b'0' { b'1' } else { b'0' };
-    });
-    refused(&flipped, 65, &["tax did not sign contribution 1"]);
-    refused(&import("circuit.r1cs", &|it| it[100] ^= 1), 65, &["circuit.r1cs", "in this build"]);
+    refused(&attested, 65, &["1-tax.json", "tax did not sign"]);
+    let before_beacon = fs::read(consortium.file("3-registry.zkey")).unwrap();
+    let unended = import("final.zkey", &|it| it.clone_from(&before_beacon));
+    refused(&unended, 65, &["final.zkey", "and one more"]);
     let phase_one = consortium.ceremony().join("phase1.ptau");
     let other =
         consortium.setup_with(("tax", "import"), &phase_one, |it| *it.last_mut().unwrap() ^= 1);
     refused(&other, 65, &["phase1.ptau", "digest"]);
-    // Two points of the last section before the contributions change places: every point is one, the
-    // contributions are a chain, and only the first phase shows that the key is not the circuit's.
-    let swapped = import("final.zkey", &|it| {
-        let contributions = circuits::snarkjs::zkey::contributions(it).unwrap().to_bytes().len();
-        let end = it.len() - contributions - 12;
-        let (one, other) = it[end - 128..end].split_at_mut(64);
-        one.swap_with_slice(other);
-    });
-    refused(&swapped, 65, &["snarkjs zkey verify"]);
+    // Every point is one, the contributions are a chain, and only the first phase shows that the key is not
+    // the circuit's.
+    refused(&import("final.zkey", &swap_points), 65, &["snarkjs zkey verify"]);
 
     // In production nothing is served with development keys.
     let config = consortium.folder("tax").join("proofgate.toml");
@@ -285,16 +321,23 @@ fn imports(consortium: &Consortium) {
     assert!(text.contains("# production = false"));
     let publish = proofgate(&consortium.folder("tax"), &["setup", "publish"]);
     refused(&publish, 66, &["setup import"]);
-    for department in ["tax", "welfare"] {
-        let imported = done(consortium.setup(department, "import", &["--json"]));
-        let imported: Value = serde_json::from_str(&imported).unwrap();
-        assert_eq!(imported["circuits"][0]["circuit"], "identified/v1");
-    }
+    // Each on its own machine, all at once.
+    std::thread::scope(|scope| {
+        for department in ["tax", "welfare", "registry"] {
+            scope.spawn(move || {
+                let imported = done(consortium.setup(department, "import", &["--json"]));
+                let imported: Value = serde_json::from_str(&imported).unwrap();
+                assert_eq!(imported["circuits"][0]["circuit"], "identified/v1");
+                assert_eq!(imported["circuits"][0]["beacon"], BEACON);
+            });
+        }
+    });
     refused(&consortium.setup("tax", "import", &[]), 73, &["already"]);
 }
 
-/// Who asks and who answers run on the key and refuse others; the third approves it by its transcript.
+/// Who asks and who answers run on the key and refuse others; the third approves it.
 fn in_production(consortium: &mut Consortium) {
+    let registry = consortium.gateways.pop().unwrap();
     let _: Vec<_> = consortium.gateways.drain(..).map(Gateway::stop).collect();
     for department in ["tax", "welfare"] {
         let config = consortium.folder(department).join("proofgate.toml");
@@ -320,13 +363,20 @@ fn in_production(consortium: &mut Consortium) {
     fs::write(&document, good).unwrap();
 
     let folders = ["tax", "welfare", "registry"].map(|it| consortium.folder(it));
-    consortium.gateways = folders.iter().map(|it| Gateway::serving(it)).collect();
+    consortium.gateways = folders[..2].iter().map(|it| Gateway::serving(it)).collect();
+    consortium.gateways.push(registry);
     for folder in &folders[..2] {
         let published = done(proofgate(folder, &["setup", "publish", "--json"]));
         let entries = published.matches("\"entry\"").count();
         assert_eq!(entries, circuits().len(), "an entry for each circuit: {published}");
     }
-    let approved = done(proofgate(&folders[2], &["approve", "--all", "--json"]));
+    // Registry's gateway has run since before the import.
+    let unknown = proofgate(&folders[2], &["approve", "--all"]);
+    assert!(String::from_utf8_lossy(&unknown.stderr).contains("not approved"));
+    refused(&proofgate(&folders[2], &["setup", "publish"]), 65, &["start the gateway again"]);
+    consortium.gateways.pop().unwrap().stop();
+    consortium.gateways.push(Gateway::serving(&folders[2]));
+    let approved = done(proofgate(&folders[2], &["setup", "publish", "--json"]));
     assert!(approved.contains("\"approved\": true"), "{approved}");
     let pair = &consortium.pair;
     let service = pair.file("service.json", &service().to_string());

@@ -56,3 +56,15 @@ pub(crate) fn refuses(folder: &Path, arguments: &[&str]) -> String {
     assert!(!output.status.success(), "snarkjs {arguments:?} did not refuse: {printed}");
     printed
 }
+
+/// Runs snarkjs, which must succeed, with zeros in the place of its own randomness: what it makes of a text that
+/// somebody types is then the same each time.
+pub(crate) fn succeeds_without_randomness(folder: &Path, arguments: &[&str]) {
+    let zeros = folder.join("zeros.cjs");
+    fs::write(&zeros, "require('crypto').randomFillSync = (array) => array.fill(0);\n").unwrap();
+    let mut node = Command::new("node");
+    node.arg("--require").arg(&zeros).arg(command_line()).args(arguments).current_dir(folder);
+    let output = node.output().unwrap();
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "snarkjs {arguments:?}: {printed}");
+}
