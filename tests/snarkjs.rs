@@ -9,6 +9,7 @@ mod gateway;
 #[expect(dead_code, reason = "shared with tests that use all of it")]
 mod pair;
 #[path = "running/snarkjs.rs"]
+#[expect(dead_code, reason = "shared with tests that use all of it")]
 mod running;
 
 use std::fs;
