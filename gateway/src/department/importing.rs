@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::convert::Infallible;
 use std::io::{self, Read};
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::{Buf as _, Bytes};
@@ -10,7 +11,7 @@ use chain::identifier::EntryId;
 use rand_core::{TryCryptoRng, TryRng};
 use thiserror::Error;
 use tokio::runtime::Handle;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::task::{JoinHandle, block_in_place, spawn_blocking};
 use tracing::Span;
 
@@ -118,34 +119,68 @@ impl From<RecordsError> for ImportError {
     }
 }
 
-/// The imports under way: by dataset, the subjects whose records change meanwhile.
+/// What is under way in each dataset: one thing at a time.
 #[derive(Debug, Default)]
-pub(super) struct Importing(Mutex<HashMap<String, BTreeSet<Subject>>>);
+pub(super) struct Importing {
+    under_way: Mutex<HashMap<String, UnderWay>>,
+    /// Told when something has ended.
+    ended: Notify,
+}
+
+#[derive(Debug)]
+enum UnderWay {
+    /// An import, and the subjects whose records change meanwhile.
+    Import(BTreeSet<Subject>),
+    /// What an earlier import left is being removed.
+    Clearing,
+}
 
 impl Importing {
-    /// Begins an import, unless there is one.
-    fn claim(self: &Arc<Self>, dataset: &str) -> Option<Claim> {
-        let mut under_way = self.under_way();
-        if under_way.contains_key(dataset) {
-            return None;
+    /// Begins an import, after what an earlier one left is removed; none if there is one.
+    async fn claim(self: &Arc<Self>, dataset: &str) -> Option<Claim> {
+        loop {
+            let mut ended = pin!(self.ended.notified());
+            // From now on, so that no end is missed.
+            ended.as_mut().enable();
+            match self.take(dataset, UnderWay::Import(BTreeSet::new())) {
+                Ok(claim) => return Some(claim),
+                Err(Occupied::Import) => return None,
+                Err(Occupied::Clearing) => ended.await,
+            }
         }
-        under_way.insert(dataset.to_owned(), BTreeSet::new());
-        Some(Claim { importing: Arc::clone(self), dataset: dataset.to_owned() })
+    }
+
+    /// Takes the dataset, unless something is under way in it.
+    fn take(self: &Arc<Self>, dataset: &str, what: UnderWay) -> Result<Claim, Occupied> {
+        let mut under_way = self.under_way();
+        match under_way.get(dataset) {
+            Some(UnderWay::Import(_)) => return Err(Occupied::Import),
+            Some(UnderWay::Clearing) => return Err(Occupied::Clearing),
+            None => {}
+        }
+        under_way.insert(dataset.to_owned(), what);
+        Ok(Claim { importing: Arc::clone(self), dataset: dataset.to_owned() })
     }
 
     /// Tells an import under way of a record that was changed. Call it while changes are locked out.
     pub(super) fn touch(&self, dataset: &str, subject: Subject) {
-        if let Some(touched) = self.under_way().get_mut(dataset) {
+        if let Some(UnderWay::Import(touched)) = self.under_way().get_mut(dataset) {
             touched.insert(subject);
         }
     }
 
-    fn under_way(&self) -> MutexGuard<'_, HashMap<String, BTreeSet<Subject>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn under_way(&self) -> MutexGuard<'_, HashMap<String, UnderWay>> {
+        self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// An import into a dataset, the only one as long as this is kept.
+/// What a dataset is taken by.
+enum Occupied {
+    Import,
+    Clearing,
+}
+
+/// A dataset, nobody else's as long as this is kept.
 #[derive(Debug)]
 struct Claim {
     importing: Arc<Importing>,
@@ -154,13 +189,17 @@ struct Claim {
 
 impl Claim {
     fn touched(&self) -> BTreeSet<Subject> {
-        self.importing.under_way().get(&self.dataset).cloned().unwrap_or_default()
+        match self.importing.under_way().get(&self.dataset) {
+            Some(UnderWay::Import(touched)) => touched.clone(),
+            _ => BTreeSet::new(),
+        }
     }
 }
 
 impl Drop for Claim {
     fn drop(&mut self) {
         self.importing.under_way().remove(&self.dataset);
+        self.importing.ended.notify_waiters();
     }
 }
 
@@ -266,13 +305,13 @@ impl Department {
     ///
     /// # Errors
     /// [`ImportError::UnknownDataset`], [`ImportError::Busy`], or if the store fails.
-    pub fn begin_import(
+    pub async fn begin_import(
         self: &Arc<Self>,
         dataset: &str,
         options: ImportOptions,
     ) -> Result<Import, ImportError> {
         self.records().dataset(dataset)?;
-        let claim = self.importing.claim(dataset).ok_or(ImportError::Busy)?;
+        let claim = self.importing.claim(dataset).await.ok_or(ImportError::Busy)?;
         let (sender, pieces) = mpsc::channel(PIECES);
         let file = Pieces { pieces, current: Bytes::new(), ended: false };
         let (department, span) = (Arc::clone(self), Span::current());
@@ -288,7 +327,7 @@ impl Department {
     /// # Errors
     /// [`ImportError`]
     pub async fn import(&self, dataset: &str, rows: &[Row]) -> Result<Changed, ImportError> {
-        let claim = self.importing.claim(dataset).ok_or(ImportError::Busy)?;
+        let claim = self.importing.claim(dataset).await.ok_or(ImportError::Busy)?;
         let runtime = Handle::current();
         let imported = block_in_place(|| {
             let mut staging = self.records().begin(dataset)?;
@@ -372,9 +411,11 @@ impl Department {
     pub(super) async fn clear_imports(&self) -> Result<(), Internal> {
         for dataset in self.records().datasets()? {
             if dataset.is_clear() {
-                continue; // else an import that begins now would find another one under way
+                continue; // no import need wait for nothing
             }
-            let Some(claim) = self.importing.claim(dataset.name()) else { continue };
+            let Ok(claim) = self.importing.take(dataset.name(), UnderWay::Clearing) else {
+                continue; // an import clears before it begins
+            };
             let store = Arc::clone(&self.store);
             spawn_blocking(move || Records::new(&store).clear(&claim.dataset))
                 .await
@@ -390,5 +431,29 @@ fn file_error(error: FileError) -> ImportError {
             ImportError::BrokenOff
         }
         error => ImportError::File(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_import_waits_until_an_earlier_one_is_cleared_and_for_no_other_import() {
+        let importing = Arc::<Importing>::default();
+        let clearing = importing.take("tax", UnderWay::Clearing).ok().unwrap();
+        let mut claim = pin!(importing.claim("tax"));
+        tokio::select! {
+            biased;
+            _ = &mut claim => panic!("what is cleared is not to be imported into"),
+            () = tokio::task::yield_now() => {}
+        }
+        assert!(importing.claim("wages").await.is_some(), "another dataset is another matter");
+        drop(clearing);
+        let import = claim.await.unwrap();
+        assert!(importing.claim("tax").await.is_none());
+        assert!(matches!(importing.take("tax", UnderWay::Clearing), Err(Occupied::Import)));
+        drop(import);
+        assert!(importing.claim("tax").await.is_some());
     }
 }

@@ -27,7 +27,7 @@ impl<P: Peers + 'static> DatasetsApi for Hosted<P> {
         file: &mut Upload,
     ) -> Result<Imported, Problem> {
         let options = ImportOptions { format, skip_bad };
-        let mut import = Arc::clone(&self.department).begin_import(&dataset, options)?;
+        let mut import = Arc::clone(&self.department).begin_import(&dataset, options).await?;
         while let Some(piece) = file.next().await? {
             import.push(piece).await?;
         }

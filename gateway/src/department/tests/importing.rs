@@ -26,7 +26,7 @@ async fn import(
     file: &str,
     options: ImportOptions,
 ) -> Result<Imported, ImportError> {
-    let mut import = department.begin_import("tax", options)?;
+    let mut import = department.begin_import("tax", options).await?;
     for piece in file.as_bytes().chunks(700) {
         import.push(Bytes::copy_from_slice(piece)).await?;
     }
@@ -89,11 +89,11 @@ async fn a_file_that_breaks_off_changes_nothing_and_only_one_is_read_at_once() {
     let network = Network::new(0).await;
     let tax = network.shared_department("tax");
     let (before, root) = (published(&network), stored_root(&network));
-    let unknown = tax.begin_import("tux", ImportOptions::default()).unwrap_err();
+    let unknown = tax.begin_import("tux", ImportOptions::default()).await.unwrap_err();
     assert_eq!(unknown.code(), "dataset-unknown");
-    let mut first = tax.begin_import("tax", ImportOptions::default()).unwrap();
+    let mut first = tax.begin_import("tax", ImportOptions::default()).await.unwrap();
     first.push(Bytes::from(lines(40..90))).await.unwrap();
-    let second = tax.begin_import("tax", ImportOptions::default()).unwrap_err();
+    let second = tax.begin_import("tax", ImportOptions::default()).await.unwrap_err();
     assert_eq!(second.code(), "import-busy");
     let direct = tax.import("tax", &[]).await.unwrap_err();
     assert_eq!(direct.code(), "import-busy");
@@ -157,7 +157,7 @@ async fn questions_are_answered_and_keys_enrolled_while_a_file_is_read() {
     let network = Network::new(0).await;
     let tax = network.shared_department("tax");
     let curtis = Citizen::new(CURTIS);
-    let mut import = tax.begin_import("tax", ImportOptions::default()).unwrap();
+    let mut import = tax.begin_import("tax", ImportOptions::default()).await.unwrap();
     import.push(Bytes::from(raised())).await.unwrap();
     network.enrol(&curtis).await;
     let asked = network.ask(ask(|_| ())).await.unwrap();
