@@ -199,6 +199,11 @@ pub struct Signature {
 }
 
 impl Signature {
+    /// Of its parts, whether or not anybody signed.
+    pub(crate) const fn new(r8: SubgroupPoint, s: Scalar) -> Self {
+        Self { r8, s }
+    }
+
     /// `R8.x ‖ R8.y ‖ S`, 32 bytes each, big-endian.
     ///
     /// # Errors

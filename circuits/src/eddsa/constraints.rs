@@ -70,9 +70,19 @@ pub fn enforce_signature(
         public_key.y.clone(),
         message.clone(),
     ])?;
+    enforce_for_challenge(public_key, &challenge, signature)
+}
+
+/// [`enforce_signature`] after the key is checked and the challenge `h` is hashed.
+pub(crate) fn enforce_for_challenge(
+    public_key: &PointVar,
+    challenge: &FpVar<Fr>,
+    signature: &SignatureVar,
+) -> Result<(), SynthesisError> {
+    let r8 = &signature.r8;
     let fourfold = public_key.double()?.double()?;
     // (2h + 1)·4A = 8h·A + 4A
-    let multiple = variable_base::odd_multiple(&fourfold, &challenge)?;
+    let multiple = variable_base::odd_multiple(&fourfold, challenge)?;
     let base = fixed_base::multiple(&r8.cs(), signature.s)?;
     enforce_equation(r8, &base, &fourfold, &multiple)
 }

@@ -47,7 +47,7 @@ const ORDER_BITS: usize = 3;
 /// The largest `k`.
 const MOST_ORDERS: u64 = 7;
 /// `δ = 2l − 3·2^250`
-const OFFSET: BigInt<4> =
+pub(crate) const OFFSET: BigInt<4> =
     BigInt!("44306534960622145081711514032073091531597413115233079050857071525966794210");
 /// `p + δ − 7l`
 const END: BigInt<4> =
