@@ -33,6 +33,7 @@ pub use prover::{
     Assignment, ProveError, check, prove, prove_assignment, prove_without_satisfaction_check,
 };
 pub use r1cs::R1cs;
+pub(crate) use r1cs::row_value;
 use reduction::CircomReduction;
 pub use verifier::{PreparedVerifyingKey, VerifyError, verify};
 

@@ -8,6 +8,7 @@ pub mod eddsa;
 pub mod encoding;
 pub mod field;
 pub mod groth16;
+pub mod mutation;
 pub mod poseidon;
 pub mod query;
 pub mod record;

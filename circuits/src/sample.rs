@@ -55,7 +55,7 @@ fn request() -> Json {
     ])
 }
 
-fn schema() -> Schema {
+pub(crate) fn schema() -> Schema {
     Schema::parse(SCHEMA).expect("the sample's schema is well-formed")
 }
 

@@ -154,7 +154,7 @@ impl R1cs {
 }
 
 /// `⟨row, z⟩`
-pub(super) fn row_value<F: PrimeField>(row: &[(F, usize)], z: &[F]) -> F {
+pub(crate) fn row_value<F: PrimeField>(row: &[(F, usize)], z: &[F]) -> F {
     row.iter()
         .map(|(factor, wire)| if factor.is_one() { z[*wire] } else { *factor * z[*wire] })
         .sum()

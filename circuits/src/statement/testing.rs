@@ -1,16 +1,13 @@
 //! What the tests of both statements share: a record, queries, names of failed clauses, pins.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    path::PathBuf,
-};
+use std::{collections::BTreeMap, path::PathBuf};
 
-use ark_relations::gr1cs::{ConstraintSynthesizer, R1CS_PREDICATE_LABEL, SynthesisMode};
+use ark_relations::gr1cs::{ConstraintSynthesizer, SynthesisMode};
 use serde::{Deserialize, Serialize};
 
 use super::{
     CircuitId,
-    clauses::{counts_by_clause, functions, functions_by_row, name, traced},
+    clauses::{counts_by_clause, functions_by_row, name, traced},
 };
 use crate::{
     Fr,
@@ -104,47 +101,6 @@ pub(super) fn failed_clause(circuit: impl ConstraintSynthesizer<Fr>) -> Option<S
 /// Constraints by clause.
 pub(super) fn counts(circuit: impl ConstraintSynthesizer<Fr>) -> BTreeMap<String, usize> {
     counts_by_clause(&functions_by_row(PROVING, circuit).unwrap())
-}
-
-/// The private wires that satisfy every constraint with one more than their value too, counted by
-/// the innermost `enforce_*` functions around the constraints in which they stand.
-///
-/// A wire that nothing binds is the usual way for a circuit to be unsound.
-pub(super) fn free_wires(circuit: impl ConstraintSynthesizer<Fr>) -> BTreeMap<String, usize> {
-    let free = traced(PROVING, circuit, |cs| {
-        cs.finalize();
-        let cs = cs.borrow().unwrap();
-        let matrices = &cs.to_matrices().unwrap()[R1CS_PREDICATE_LABEL];
-        let public = cs.num_instance_variables();
-        let mut wires =
-            [cs.instance_assignment().unwrap(), cs.witness_assignment().unwrap()].concat();
-        let mut rows_of = vec![BTreeSet::new(); wires.len()];
-        for matrix in matrices {
-            for (row, terms) in matrix.iter().enumerate() {
-                for (_, wire) in terms {
-                    rows_of[*wire].insert(row);
-                }
-            }
-        }
-        let mut free = BTreeMap::new();
-        for (wire, rows) in rows_of.iter().enumerate().skip(public) {
-            wires[wire] += Fr::from(1);
-            let value = |matrix: usize, row: usize| -> Fr {
-                matrices[matrix][row].iter().map(|(factor, wire)| *factor * wires[*wire]).sum()
-            };
-            if rows.iter().all(|row| value(0, *row) * value(1, *row) == value(2, *row)) {
-                let names = rows.iter().filter_map(|row| {
-                    let mut innermost_first = functions(&cs, *row).into_iter().rev();
-                    innermost_first.find(|name| name.contains("::enforce_"))
-                });
-                let names: BTreeSet<_> = names.collect();
-                *free.entry(Vec::from_iter(names).join(", ")).or_default() += 1;
-            }
-            wires[wire] -= Fr::from(1);
-        }
-        free
-    });
-    free.unwrap()
 }
 
 /// A circuit's shape, as `pins/` keeps it.

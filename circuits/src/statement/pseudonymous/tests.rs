@@ -6,8 +6,7 @@ use crate::{
     groth16::{self, PreparedVerifyingKey, ProveError, R1cs, VerifyError},
     record::NO_CONSENT_KEY,
     statement::testing::{
-        QUERY as CONDITION, SCHEMA_ELEMENT, assert_pinned, counts, failed_clause, free_wires,
-        opening, query,
+        QUERY as CONDITION, SCHEMA_ELEMENT, assert_pinned, counts, failed_clause, opening, query,
     },
 };
 use ark_relations::gr1cs::ConstraintSystem;
@@ -210,14 +209,6 @@ fn blank_and_assigned_circuits_have_one_shape() {
     Circuit::new(statement, witness).generate_constraints(cs.clone()).unwrap();
     assert_eq!(cs.num_constraints(), blank.constraints());
     assert_eq!(cs.num_witness_variables(), blank.witness_variables());
-}
-
-#[test]
-fn one_private_wire_moves_freely_and_is_meant_to() {
-    let (statement, witness) = valid();
-    // The inverse that shows a value to be in no set, in the clause whose value is in its set.
-    let inverse = ("circuits::query::constraints::clause::enforce_membership".to_owned(), 1);
-    assert_eq!(free_wires(Circuit::new(statement, witness)), BTreeMap::from([inverse]));
 }
 
 #[test]
