@@ -157,6 +157,7 @@ pub fn main() -> ExitCode {
             Ok(())
         }
         Command::Circuits(circuits::Step::Bench(arguments)) => circuits::bench::run(&arguments),
+        Command::Circuits(circuits::Step::Mutate(arguments)) => circuits::mutate::run(&arguments),
         Command::Circuits(circuits::Step::Propose { department, json }) => {
             operate(circuits::propose(&folder(), department, false, json))
         }

@@ -2,6 +2,7 @@
 
 pub(super) mod bench;
 pub(super) mod export;
+pub(super) mod mutate;
 
 use ::circuits::statement::CircuitId;
 use chain::identifier::DepartmentId;
@@ -47,6 +48,13 @@ pub(super) enum Step {
         after_help = "Example: proofgate circuits bench --out report --baseline earlier/report.json"
     )]
     Bench(bench::Arguments),
+    /// Delete each constraint by itself, and look for an assignment that the circuit without it would accept.
+    ///
+    /// Exit status: 0 each is guarded or listed with a reason, 65 one is not.
+    #[command(
+        after_help = "Example: proofgate circuits mutate --circuit identified/v1 --sample 500"
+    )]
+    Mutate(mutate::Arguments),
 }
 
 /// Puts the gateway's own keys forward, or those of a ceremony among them.
