@@ -9,18 +9,20 @@
 //! others do not imply; it need not be one whose loss would be an attack.
 //!
 //! **The challenge.** In `pseudonymous/v1` the rows of the signature compute something that goes into `R8`,
-//! which is hashed to the challenge, which they compute with. To make these three fit takes the secret key, which
-//! fits the honest sum and no other. So these rows are shown guarded where the challenge is given: the case
-//! breaks the row and the last row of the challenge's hash. They are [listed](Outcome::Listed), with the
-//! reason.
+//! which is hashed to the challenge, which they compute with. To make these fit again takes the secret key: it
+//! signs for another challenge, for the key's negative, and around a step of the long multiplication that goes wrong. The other
+//! rows are shown guarded where the challenge is given: the case breaks the row and the last row of the
+//! challenge's hash. They are [listed](Outcome::Listed), with the reason.
 //!
 //! **Wires.** [`free_wires`] changes each private wire alone, which should break a row.
 
 mod bases;
 mod challenge;
 mod forgery;
+mod ladder;
 mod listed;
 mod report;
+mod row_set;
 mod search;
 mod system;
 #[cfg(test)]
@@ -130,6 +132,10 @@ impl Mutations {
                 search.finds(ROUNDS, &self.bases, &[], rng, |_, z| search.breaks(z, &[])),
             );
         };
+        let around = challenge.signed_around(&self.system, &self.bases[0], row);
+        if around.is_some_and(|z| search.breaks(&z, &[])) {
+            return Outcome::Guarded;
+        }
         if !challenge.decides(row) {
             // The signature is left open, and made anew for the key and the challenge that come out.
             let open: Vec<usize> = challenge.signature().collect();

@@ -9,6 +9,8 @@ use ark_relations::gr1cs::{ConstraintSystem, SynthesisMode};
 
 use super::{
     bases::{Base, Signer},
+    forgery::Forgery,
+    ladder::Ladder,
     system::System,
 };
 use crate::{
@@ -38,6 +40,7 @@ pub(super) struct Challenge {
     first_wire: usize,
     /// The row `g − δ + k·l = h`.
     recoded: usize,
+    ladder: Ladder,
 }
 
 impl Challenge {
@@ -56,10 +59,12 @@ impl Challenge {
             .rows_of(system.computes(last)?)
             .iter()
             .find(|row| is_in(**row, "enforce_recoded"))?;
+        let signature = last + 1..all().last()? + 1;
         Some(Self {
+            ladder: Ladder::find(system, signature.clone(), functions)?,
             first_row: all().next()?,
             rows: first..last + 1,
-            signature: last + 1..all().last()? + 1,
+            signature,
             inputs,
             first_wire: system.computes(last)? + 1,
             recoded: *recoded,
@@ -121,6 +126,7 @@ impl Challenge {
         let slope = self.now(system, &z, Fr::from(0)) - before;
         z[wire] += (challenge - self.hashed(&base.z)) / slope - Fr::one();
         self.put(&mut z, challenge, &base.signer?);
+        debug_assert!(system.unsatisfied(&z, 2).iter().all(|row| *row == self.last_row()));
         Some(Base { z, signer: None })
     }
 
@@ -146,8 +152,41 @@ impl Challenge {
             .collect()
     }
 
-    /// The wires of the signature.
+    /// `base` with a row of the multiplication broken in the way that is known for it, and signed with what makes
+    /// up for that; none for other rows.
+    pub(super) fn signed_around(
+        &self,
+        system: &System,
+        base: &Base,
+        row: usize,
+    ) -> Option<Vec<Fr>> {
+        let fault = self.ladder.fault(system, &base.z, row)?;
+        let mut forgery = Forgery::new(system, &base.z, vec![row]);
+        forgery.set(fault.wire, fault.value);
+        forgery.fix(fault.wire);
+        // S·BASE8 = R8 − P + multiple·P, with P = 4A
+        let signer = base.signer?;
+        let fourfold = Scalar::from(4) * signer.secret;
+        let s = signer.nonce + (fault.multiple - Scalar::one()) * fourfold;
+        let challenge = self.hashed(&base.z);
+        let wires = self.signed(&base.z, challenge, Signature::new(signer.r8(), s));
+        for (wire, value) in (self.first_wire..).zip(wires) {
+            if wire >= self.ladder.first_wire {
+                forgery.set(wire, value);
+            }
+        }
+        forgery.compute();
+        Some(forgery.assignment().to_vec())
+    }
+
     fn put(&self, z: &mut [Fr], challenge: Fr, signer: &Signer) {
+        let signature = Signature::new(signer.r8(), signer.s(challenge));
+        let wires = self.signed(z, challenge, signature);
+        z[self.first_wire..][..wires.len()].copy_from_slice(&wires);
+    }
+
+    /// The wires of the signature.
+    fn signed(&self, z: &[Fr], challenge: Fr, signature: Signature) -> Vec<Fr> {
         let cs = ConstraintSystem::new_ref();
         cs.set_mode(SynthesisMode::Prove {
             construct_matrices: false,
@@ -157,12 +196,10 @@ impl Challenge {
             |value: Fr| FpVar::new_witness(cs.clone(), || Ok(value)).expect("a value is handed in");
         let key = PointVar { x: wire(z[self.inputs[2]]), y: wire(z[self.inputs[3]]) };
         let h = wire(challenge);
-        let signature = Signature::new(signer.r8(), signer.s(challenge));
         let signature = SignatureVar::new_witness(cs.clone(), || Ok(signature))
             .expect("a signature is handed in");
         enforce_for_challenge(&key, &h, &signature).expect("all values are handed in");
         // After the five wires that were handed in.
-        let wires = cs.witness_assignment().expect("all values are there");
-        z[self.first_wire..][..wires.len() - 5].copy_from_slice(&wires[5..]);
+        cs.witness_assignment().expect("all values are there").split_off(5)
     }
 }

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use ark_ff::{BigInteger as _, Field as _, One, PrimeField as _, Zero};
 use ark_std::rand::{Rng as _, rngs::StdRng, seq::SliceRandom as _};
 
-use super::system::System;
+use super::{row_set::RowSet, system::System};
 use crate::Fr;
 
 /// How often one wire is moved in one attempt: a wire that serves two rows cannot settle.
@@ -88,6 +88,19 @@ impl<'s> Forgery<'s> {
             }
         }
         true
+    }
+
+    /// Computes anew what depends on what was set, and leaves the rows that only check as they come out.
+    pub(super) fn compute(&mut self) {
+        while let Some(row) = self.pending.pop() {
+            let computed = self.system.computes(row).filter(|wire| !self.fixed.contains(wire));
+            if !self.open.contains(&row)
+                && let Some(wire) = computed
+                && let Some(value) = self.system.solve(row, wire, &self.z)
+            {
+                self.set(wire, value);
+            }
+        }
     }
 
     /// Whether a prover may choose the wire.
@@ -296,45 +309,4 @@ struct Reach {
     choices: Vec<usize>,
     /// The rows between.
     computing: BTreeSet<usize>,
-}
-
-/// Rows, of which the first is taken.
-struct RowSet {
-    words: Vec<u64>,
-    /// No word before it has a row.
-    first: usize,
-}
-
-impl RowSet {
-    fn new(rows: usize) -> Self {
-        Self { words: vec![0; rows.div_ceil(64)], first: 0 }
-    }
-
-    fn insert(&mut self, row: usize) {
-        self.words[row / 64] |= 1 << (row % 64);
-        self.first = self.first.min(row / 64);
-    }
-
-    fn extend(&mut self, rows: &[usize]) {
-        for row in rows {
-            self.insert(*row);
-        }
-    }
-
-    fn pop(&mut self) -> Option<usize> {
-        while let Some(word) = self.words.get_mut(self.first) {
-            if *word != 0 {
-                let bit = word.trailing_zeros() as usize;
-                *word &= *word - 1;
-                return Some(self.first * 64 + bit);
-            }
-            self.first += 1;
-        }
-        None
-    }
-
-    fn clear(&mut self) {
-        self.words.fill(0);
-        self.first = 0;
-    }
 }

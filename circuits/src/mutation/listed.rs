@@ -1,4 +1,4 @@
-//! What is not as it should be, and why it is harmless. Tests hold the tables to what is found.
+//! What is not bound or guarded as everything else is, and why that is harmless. Tests hold what is found to it.
 
 /// Private wires that may move freely.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,12 +27,12 @@ pub const FREE_WIRES: [FreeWires; 2] = [
     },
 ];
 
-const KEY: &str = "without it the key would be another point than the secret key's, for which nobody can sign; \
-                   with the challenge given, anybody can";
+const KEY: &str = "without it the key is another point than the secret key's, and nobody knows how to sign for \
+                   it; with the challenge given, anybody does";
 
 const SIGNATURE: &str = "what it computes goes into R8, R8 into the challenge, and the challenge into what it \
-                         computes: the secret key makes the honest sum fit; another one with the challenge \
-                         given";
+                         computes, and no other value is known that the secret key makes up for; with the \
+                         challenge given, any is made up for";
 
 /// Why a row is shown guarded only where the challenge is given, by the functions around it; none if it
 /// has to be guarded without.

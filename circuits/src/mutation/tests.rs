@@ -109,7 +109,7 @@ fn each_constraint_of_a_sample_is_guarded_or_listed() {
     println!("seed {}", hex::encode(SEED));
     for circuit in CircuitId::ALL {
         let mutations = Mutations::of(circuit, SEED);
-        let rows = mutations.sample(250);
+        let rows = mutations.sample(150);
         let report = mutations.run(&rows, || ());
         assert_eq!(report.survivors, [], "{circuit}");
         assert_eq!(report.guarded + report.listed, rows.len());
@@ -121,6 +121,20 @@ fn each_constraint_of_a_sample_is_guarded_or_listed() {
             assert_eq!(score.listed > 0, clause == "enforce_consent", "{circuit} {clause}");
         }
         assert_eq!(report.reasons.len(), if report.listed > 0 { 2 } else { 0 });
+    }
+}
+
+#[test]
+fn the_secret_key_signs_around_four_rows_of_a_step() {
+    let mutations = Mutations::of(CircuitId::PseudonymousV1, SEED);
+    let is_sign = |it: &Vec<String>| it.iter().any(|name| name.ends_with("::enforce_signed"));
+    let signs: Vec<usize> =
+        (0..mutations.rows()).filter(|row| is_sign(&mutations.functions[*row])).collect();
+    // The second and the last step in Montgomery form, and the first of the others.
+    for (step, guarded) in [(1, 4), (247, 4), (248, 0)] {
+        let rows: Vec<usize> = (signs[step]..signs[step] + 6).collect();
+        let report = mutations.run(&rows, || ());
+        assert_eq!((report.guarded, report.listed), (guarded, 6 - guarded), "step {step}");
     }
 }
 
