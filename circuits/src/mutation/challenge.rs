@@ -51,7 +51,7 @@ impl Challenge {
         };
         let all = || (0..system.rows()).filter(|row| is_in(*row, "enforce_signature"));
         let of_hash = || all().filter(|row| is_in(*row, "poseidon"));
-        let (first, last) = (of_hash().next()?, of_hash().last()?);
+        let (first, last) = (of_hash().next()?, of_hash().next_back()?);
         // An input is raised to the fifth power: three rows, of which the first is its square.
         let input = |lane: usize| system.wires_in(first + 3 * lane).min();
         let inputs = [input(0)?, input(1)?, input(2)?, input(3)?, input(4)?];
@@ -59,7 +59,7 @@ impl Challenge {
             .rows_of(system.computes(last)?)
             .iter()
             .find(|row| is_in(**row, "enforce_recoded"))?;
-        let signature = last + 1..all().last()? + 1;
+        let signature = last + 1..all().next_back()? + 1;
         Some(Self {
             ladder: Ladder::find(system, signature.clone(), functions)?,
             first_row: all().next()?,

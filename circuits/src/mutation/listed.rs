@@ -31,8 +31,8 @@ const KEY: &str = "without it the key is another point than the secret key's, an
                    it; with the challenge given, anybody does";
 
 const SIGNATURE: &str = "what it computes goes into R8, R8 into the challenge, and the challenge into what it \
-                         computes, and no other value is known that the secret key makes up for; with the \
-                         challenge given, any is made up for";
+                         computes: a value that the secret key makes up for is not known here, and any other \
+                         asks for a fixed point of the hash; with the challenge given, any is made up for";
 
 /// Why a row is shown guarded only where the challenge is given, by the functions around it; none if it
 /// has to be guarded without.
