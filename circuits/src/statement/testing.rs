@@ -1,13 +1,16 @@
 //! What the tests of both statements share: a record, queries, names of failed clauses, pins.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+};
 
-use ark_relations::gr1cs::{ConstraintSynthesizer, SynthesisMode};
+use ark_relations::gr1cs::{ConstraintSynthesizer, R1CS_PREDICATE_LABEL, SynthesisMode};
 use serde::{Deserialize, Serialize};
 
 use super::{
     CircuitId,
-    clauses::{counts_by_clause, functions_by_row, name, traced},
+    clauses::{counts_by_clause, functions, functions_by_row, name, traced},
 };
 use crate::{
     Fr,
