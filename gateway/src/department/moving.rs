@@ -54,6 +54,11 @@ impl Department {
         *self.moving.moved().entry(request).or_default() += 1;
         Mover { moving: Arc::clone(&self.moving), request }
     }
+
+    /// Whether somebody moves an exchange on, or is about to.
+    pub fn is_moved(&self, request: &Digest) -> bool {
+        self.moving.has(request)
+    }
 }
 
 #[cfg(test)]

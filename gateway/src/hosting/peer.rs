@@ -55,8 +55,11 @@ impl<P: Peers + 'static> PeerApi for Hosted<P> {
         let department = Arc::clone(&self.department);
         let taken = async move { department.peer_request(&sender, &sealed).await };
         let request = to_the_end(taken).await.map_err(told)?;
-        // One that waits for its citizen gives its place back, whatever is found about it.
-        let place = self.department.is_by_law(&request)?.then_some(place);
+        // One that waits for its citizen gives its place back, whatever is found about it; and so does one that
+        // came again while it is moved on, for it has its place.
+        let needs_place =
+            self.department.is_by_law(&request)? && !self.department.is_moved(&request);
+        let place = needs_place.then_some(place);
         self.work.advance(*self.department.id(), self.department.mover(request), place);
         Ok(Taken { places: self.department.shared().prover.free_places() })
     }
