@@ -181,6 +181,6 @@ mod tests {
         let follower = |trouble| Health { following: Some(trouble), ..health.clone() };
         assert!(takes_entries(&follower(FollowError::Upstream(unreached()))).is_err());
         assert!(takes_entries(&follower(FollowError::Cosigning(unreached()))).is_ok());
-        assert!(takes_entries(&follower(FollowError::Shorter { ours: 2, theirs: 1 })).is_ok());
+        assert!(takes_entries(&follower(FollowError::Shorter { ours: 2, theirs: 1 })).is_err());
     }
 }

@@ -56,9 +56,10 @@ impl FollowError {
         }
     }
 
-    /// Whether blocks do not come, so that nothing can be put on the chain either.
+    /// Whether blocks do not come, so that nothing can be put on the chain either: what a shorter upstream takes
+    /// may end up on another one.
     pub const fn cuts_off(&self) -> bool {
-        matches!(self, Self::Upstream(_) | Self::Block(_))
+        matches!(self, Self::Upstream(_) | Self::Block(_) | Self::Shorter { .. })
     }
 }
 
@@ -167,8 +168,9 @@ impl Follower {
         if blocks == 0
             && let Some(theirs) = self.copy.compare_end(&*self.upstream).await?
         {
+            // It is looked at again soon: if it goes on from there, there are two chains.
             let ours = self.copy.replica.tip().height;
-            return Ok(Step { blocks, trouble: Some(FollowError::Shorter { ours, theirs }) });
+            return Err(Failure::Retry(FollowError::Shorter { ours, theirs }));
         }
         Ok(Step { blocks, trouble: self.cosign().await? })
     }
