@@ -198,11 +198,21 @@ const ROWS: &[Row] = &[
         named: &["network.json", "ends at height 0", "rebuild --from"],
     },
     Row {
+        fault: "a copy put back that has neither the chain nor how far it was served",
+        make: |folder| {
+            fs::remove_dir_all(folder.join("chain")).unwrap();
+            fs::remove_file(folder.join("network.json")).unwrap();
+        },
+        arguments: &["serve"],
+        exit: 65,
+        named: &["tax/store", "Nothing is signed", "rebuild --from"],
+    },
+    Row {
         fault: "a chain without its mark",
         make: |folder| fs::remove_file(folder.join("chain").join("mark")).unwrap(),
         arguments: &["serve"],
         exit: 65,
-        named: &["the chain", "[mark-missing]"],
+        named: &["the chain", "[mark-missing]", "rebuild --from"],
     },
     Row {
         fault: "a chain whose mark was changed",

@@ -85,6 +85,18 @@ pub enum RememberedError {
         /// The block here.
         ours: BlockHash,
     },
+    /// A department worked here before, and neither its chain nor this file is there any more.
+    #[error(
+        "{} is of a gateway that ran before, and its chain is not here, nor {}: they were lost, or a copy \
+         without them was put back. Nothing is signed, else there would be two chains. Make the copy anew from \
+         another gateway of the network: proofgate --dir DIR rebuild --from URL", store.display(), path.display()
+    )]
+    Lost {
+        /// The department's store.
+        store: PathBuf,
+        /// The file.
+        path: PathBuf,
+    },
     /// The chain here cannot be read.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -200,6 +212,26 @@ impl Remembered {
             return Err(RememberedError::Conflict { path, height, block, ours });
         }
         Ok(())
+    }
+
+    /// Whether nothing is remembered because nothing was served yet: a department's store is made after this
+    /// file is.
+    ///
+    /// # Errors
+    /// [`RememberedError::Lost`] if not: then nothing may be signed.
+    pub fn check_first(
+        folder: &Folder,
+        departments: &[DepartmentId],
+        ledger: &dyn Ledger,
+    ) -> Result<(), RememberedError> {
+        if ledger.snapshot().tip().height > 0 {
+            return Ok(()); // it knows its departments, and they are asked
+        }
+        let stores = departments.iter().map(|id| folder.department(id).store());
+        match stores.into_iter().find(|store| store.exists()) {
+            Some(store) => Err(RememberedError::Lost { store, path: Self::path(folder) }),
+            None => Ok(()),
+        }
     }
 }
 

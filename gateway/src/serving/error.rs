@@ -3,6 +3,8 @@
 use std::io;
 use std::net::SocketAddr;
 
+use chain::ledger::OpenLedgerError;
+use chain::store::OpenError;
 use thiserror::Error;
 
 use crate::folder::{FileError, GenesisFileError, LockError, ProvingKeyError};
@@ -57,8 +59,8 @@ pub enum ServeError {
         error: io::Error,
     },
     /// The copy of the chain does not open.
-    #[error("the chain: {0} [{code}]", code = .0.code())]
-    Chain(#[from] chain::ledger::OpenLedgerError),
+    #[error("the chain: {0} [{code}]{hint}", code = .0.code(), hint = hint(.0))]
+    Chain(#[from] OpenLedgerError),
     /// Another department's copy of the chain shows that this one is not the newest.
     #[error("the chain: {0}")]
     Peers(#[from] Box<PeerCopyError>),
@@ -79,5 +81,22 @@ pub enum ServeError {
 impl ServeError {
     pub(super) fn listening(address: SocketAddr) -> impl FnOnce(io::Error) -> Self + use<> {
         move |error| Self::Listen { address, error }
+    }
+}
+
+/// What to do about a chain that does not open.
+const fn hint(error: &OpenLedgerError) -> &'static str {
+    match error {
+        OpenLedgerError::NotTheValidator { .. } => {
+            "; `validator` in proofgate.toml must be the one of the genesis file whose key validator.key is"
+        }
+        OpenLedgerError::Store(
+            OpenError::Locked { .. } | OpenError::Format { .. } | OpenError::Network,
+        )
+        | OpenLedgerError::Thread { .. } => "",
+        _ => {
+            "; nothing is signed. Make the copy anew from another gateway of the network: \
+             proofgate --dir DIR rebuild --from URL"
+        }
     }
 }

@@ -37,9 +37,11 @@ pub(super) async fn open(
             let options = LocalLedgerOptions::new(folder.chain(), Arc::clone(genesis), *id, key);
             let ledger = spawn_blocking(|| LocalLedger::open(options));
             let ledger = ledger.await.expect("opening does not panic")?;
-            if let Some(remembered) = &remembered {
-                remembered.check(folder, &ledger).map_err(Box::new)?;
+            match &remembered {
+                Some(remembered) => remembered.check(folder, &ledger),
+                None => Remembered::check_first(folder, &config.departments, &ledger),
             }
+            .map_err(Box::new)?;
             let places = remembered.map(|it| it.departments).unwrap_or_default();
             let (own, limits) = (&config.departments, ClientLimits::default());
             let asked = ask_peers(&ledger, own, &places, &limits, trust, PEERS_TIME).await?;
