@@ -29,7 +29,9 @@ fn a_full_disk_is_named_and_loses_nothing() {
     let init = ["init", "--department", "tax", "--registrar", "--listen", &listen];
     done(proofgate(&folder, &init));
     let document = temporary.path().join("service.json");
-    fs::write(&document, service().to_string()).unwrap();
+    let mut service = service();
+    service["rules"] = serde_json::json!([]); // whom they permit has not joined
+    fs::write(&document, service.to_string()).unwrap();
     done(proofgate(&folder, &["service", "publish", document.to_str().unwrap()]));
     let records = temporary.path().join("records.csv");
     fs::write(&records, include_str!("../../gateway/data/tax.csv")).unwrap();

@@ -35,6 +35,16 @@ pub enum PublishError {
     /// The circuit document does not hold.
     #[error("circuit: {0}")]
     Circuit(#[from] CircuitDocumentError),
+    /// The service permits somebody, or relies on a registrar, whom the network does not have.
+    #[error(
+        "service: {place}: no department {department} in this network; who joins is named afterwards"
+    )]
+    UnknownDepartment {
+        /// Where it stands in the document.
+        place: String,
+        /// Its name.
+        department: DepartmentId,
+    },
     /// The dataset exists with another schema.
     #[error(
         "service: dataset {dataset:?} has records under another schema; publish it under another name"
@@ -90,6 +100,7 @@ impl PublishError {
         match self {
             Self::Service(_) => "service-invalid",
             Self::OtherIssuer => "service-issuer",
+            Self::UnknownDepartment { .. } => "service-department",
             Self::OtherSchema { .. } => "service-schema",
             Self::InForce(_) => "department-in-force",
             Self::Circuit(_) => "circuit-invalid",
@@ -126,7 +137,7 @@ pub struct Proposal {
 }
 
 impl Department {
-    /// Publishes a service; it replaces the one that the dataset has.
+    /// Publishes a service; it replaces the one that the dataset has, or is found if it is that one.
     ///
     /// # Errors
     /// [`PublishError`]
@@ -135,6 +146,7 @@ impl Department {
         if service.issuer != self.id {
             return Err(PublishError::OtherIssuer);
         }
+        self.know_departments(service)?;
         match self.records().create(&service.dataset, &service.schema) {
             Err(RecordsError::OtherSchema { dataset, .. }) => {
                 return Err(PublishError::OtherSchema { dataset });
@@ -143,8 +155,30 @@ impl Department {
         };
         let document = Document::new(service)?;
         let replaces = self.service_entry(&service.dataset).await?;
+        let replica = self.chain();
+        let current = replaces.and_then(|it| Some((it, replica.state().service(&it)?.document)));
+        if let Some((entry, _)) = current.filter(|(_, it)| it == document.digest()) {
+            return Ok(entry);
+        }
         let content = Content::Service { document: *document.digest(), replaces };
         Ok(self.append(content, Some(document)).await.map_err(Internal::from)?)
+    }
+
+    /// The service names departments of this network only: a mistyped one would be refused what it may ask.
+    fn know_departments(&self, service: &Service) -> Result<(), PublishError> {
+        let requesters = service.rules.iter().zip(1..).flat_map(|(rule, number)| {
+            let named = move |it: &DepartmentId| (format!("rule {number}, requesters"), *it);
+            rule.requesters.iter().map(named)
+        });
+        let registrar = ("registrar".to_owned(), service.registrar);
+        let replica = self.chain();
+        let unknown = std::iter::once(registrar)
+            .chain(requesters)
+            .find(|(_, it)| replica.state().department(it).is_none());
+        match unknown {
+            Some((place, department)) => Err(PublishError::UnknownDepartment { place, department }),
+            None => Ok(()),
+        }
     }
 
     /// Publishes every root that is stored and not published.

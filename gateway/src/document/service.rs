@@ -170,7 +170,7 @@ pub enum ServiceError {
         path: String,
     },
     /// No such operator.
-    #[error("{place}: no operator {operator:?}")]
+    #[error("{place}: no operator {operator:?}; there are {}", names())]
     UnknownOperator {
         /// Where in the document.
         place: String,
@@ -280,6 +280,13 @@ impl Service {
         }
         Ok(())
     }
+}
+
+/// `$eq, $ne, …`
+fn names() -> String {
+    let mut names = Operator::ALL.map(Operator::name).to_vec();
+    names.dedup(); // `$exists` stands for two
+    names.join(", ")
 }
 
 impl PermittedCondition {
@@ -424,7 +431,8 @@ pub(crate) mod tests {
         );
         assert_eq!(
             problem(|json| json["rules"][0]["conditions"][0]["operators"] = json!(["$less"])),
-            "rule 1: no operator \"$less\""
+            "rule 1: no operator \"$less\"; there are $eq, $ne, $lt, $lte, $gt, $gte, $between, $nonbetween, $in, \
+             $nin, $exists"
         );
         assert_eq!(
             problem(|json| json["rules"][0]["conditions"][0]["operands"]["max"] = json!("many")),

@@ -237,6 +237,7 @@ pub(super) const TABLE: &[Row] = &[
             "document-malformed",
             "service-invalid",
             "service-issuer",
+            "service-department",
             "service-schema",
             "circuit-invalid",
             "circuit-constraints",
