@@ -91,6 +91,28 @@ fn two_gateways_set_up_by_commands_do_the_whole_exchange() {
     // What tax's operator sees, and what nobody but the two sees.
     let received = done(proofgate(&pair.tax(), &["request", "received"]));
     assert!(received.contains(&request) && received.contains("answered"), "{received}");
+    let asked = done(proofgate(&pair.welfare(), &["request", "list"]));
+    assert!(asked.contains(&request) && asked.contains("verified"), "{asked}");
+    assert!(!asked.contains(POOR), "whom it is about stays out of lists");
+
+    // What may be asked is to be seen, is published once, and names nobody who is not there.
+    let offered = done(proofgate(&pair.welfare(), &["service", "list", "--issuer", "tax"]));
+    assert!(
+        offered.contains("--dataset wages") && offered.contains("welfare may ask"),
+        "{offered}"
+    );
+    let publish = |service: &Value| {
+        let file = pair.file("again.json", &service.to_string());
+        proofgate(&pair.tax(), &["service", "publish", file.to_str().unwrap()])
+    };
+    let mut service = pair::service();
+    let entry = done(publish(&service));
+    assert!(offered.contains(entry.trim().rsplit(' ').next().unwrap()), "{entry}");
+    service["rules"][0]["requesters"] = serde_json::json!(["welfair"]);
+    let refused = publish(&service);
+    assert_eq!(refused.status.code(), Some(65));
+    let told = String::from_utf8(refused.stderr).unwrap();
+    assert!(told.contains("rule 1, requesters: no department welfair"), "{told}");
 
     // The answer is a file, which anybody verifies offline against the genesis file.
     let bundle = done(proofgate(&pair.welfare(), &["request", "bundle", &request]));
@@ -174,6 +196,21 @@ fn two_gateways_set_up_by_commands_do_the_whole_exchange() {
     let report = json(&done(proofgate(&pair.tax(), &["audit", "--json"])));
     assert_eq!(report["entries"]["proof"], 2, "{report}");
     done(proofgate(&pair.tax(), &["approve"]));
+
+    // Nor does who put back a copy of keys and records, in which neither the chain nor its height is.
+    std::fs::remove_dir_all(pair.tax().join("chain")).unwrap();
+    std::fs::remove_file(pair.tax().join("network.json")).unwrap();
+    for _ in 0..2 {
+        let refused = proofgate(&pair.tax(), &["approve"]);
+        assert_eq!(refused.status.code(), Some(65), "{refused:?}");
+        let told = String::from_utf8(refused.stderr).unwrap();
+        assert!(told.contains("ran before") && told.contains("rebuild --from"), "{told}");
+    }
+    let rebuild = ["rebuild", "--from", copy.to_str().unwrap()];
+    done(proofgate(&pair.tax(), &rebuild));
+    assert!(done(proofgate(&pair.tax(), &rebuild)).contains("nothing to do"));
+    let report = json(&done(proofgate(&pair.tax(), &["audit", "--json"])));
+    assert_eq!(report["entries"]["proof"], 2, "{report}");
 }
 
 #[test]

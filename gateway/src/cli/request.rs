@@ -1,6 +1,6 @@
 //! `proofgate request`
 
-use std::io::Read as _;
+use std::io::{BufRead as _, IsTerminal as _, Read as _};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -54,6 +54,9 @@ enum Step {
         #[arg(long, default_value_t = 0)]
         wait: u64,
     },
+    /// List the questions that this department asked; whom they are about is not in the list.
+    #[command(after_help = "Example: proofgate --dir welfare request list")]
+    List,
     /// Print the signed offer of a pseudonymous question, for the citizen's wallet.
     #[command(after_help = "Example: proofgate --dir welfare request offer DIGEST > offer.json")]
     Offer {
@@ -145,6 +148,23 @@ async fn act(
             let asked = operator.client.asked(&request, Duration::ZERO).await?;
             tell(&waited(operator, asked, wait).await?, json)
         }
+        Step::List => {
+            let asked = operator.client.questions().await?;
+            if json {
+                print_json(&asked);
+                return Ok(());
+            }
+            for it in asked {
+                let status = match it.status {
+                    AskedStatus::Sent => "sent",
+                    AskedStatus::Verified => "verified",
+                    AskedStatus::NotProven => "not proven",
+                    AskedStatus::Rejected { .. } => "rejected",
+                };
+                say(format_args!("{}  {}  {}  {status}", it.request, it.issuer, it.purpose));
+            }
+            Ok(())
+        }
         Step::Offer { request } => {
             say(format_args!("{:#}", operator.client.offer(&request).await?));
             Ok(())
@@ -199,9 +219,13 @@ fn today() -> Date {
     Date::from_unix_seconds(chain::time::SystemClock.now().unix_seconds())
 }
 
+/// The citizen's identifier: a line of standard input, asked for if that is a terminal.
 pub(super) fn subject_from_input() -> Result<String, Failure> {
-    let mut text = String::new();
-    let read = std::io::stdin().take(MAX_SUBJECT_BYTES).read_to_string(&mut text);
+    let (mut text, input) = (String::new(), std::io::stdin().lock());
+    if input.is_terminal() {
+        eprint!("the citizen's identifier: ");
+    }
+    let read = input.take(MAX_SUBJECT_BYTES).read_line(&mut text);
     read.map_err(|error| Failure::new(Exit::DataErr, format_args!("standard input: {error}")))?;
     Ok(text.trim().to_owned())
 }

@@ -1,5 +1,7 @@
 //! `proofgate service`
 
+mod listing;
+
 use std::path::{Path, PathBuf};
 
 use ::circuits::schema::Schema;
@@ -10,9 +12,11 @@ use serde_json::{Value as Json, json};
 use super::exit::Exit;
 use super::failure::Failure;
 use super::operator::Operator;
+use super::request::print_json;
 use super::say;
 use crate::document::service::Service;
 use crate::folder::Folder;
+use crate::http::public::ServiceInForce;
 
 /// Steps of `proofgate service`.
 #[derive(Debug, Subcommand)]
@@ -41,7 +45,22 @@ pub(super) enum Step {
         /// The service document.
         file: PathBuf,
     },
-    /// Publish a service document: what may be asked of a dataset, by whom, for what.
+    /// List what may be asked of whom in the network: each dataset with its rules.
+    #[command(after_help = "Example: proofgate --dir welfare service list\n\
+        Example: proofgate --dir welfare service list --issuer tax --json")]
+    List {
+        /// Only the datasets of this department.
+        #[arg(long)]
+        issuer: Option<DepartmentId>,
+        /// Print the service documents as JSON.
+        #[arg(long)]
+        json: bool,
+        /// The department, where the gateway hosts several.
+        #[arg(long)]
+        department: Option<DepartmentId>,
+    },
+    /// Publish a service document: what may be asked of a dataset, by whom, for what. It replaces the one that is
+    /// in force.
     #[command(after_help = "Example: proofgate --dir tax service publish service.json")]
     Publish {
         /// The service document.
@@ -80,6 +99,20 @@ pub(super) async fn run(folder: &Folder, step: Step) -> Result<(), Failure> {
                 service.rules.len(),
                 service.dataset
             ));
+            Ok(())
+        }
+        Step::List { issuer, json, department } => {
+            let operator = Operator::at(folder, department).await?;
+            let services = operator.client.services().await;
+            operator.close().await?;
+            let wanted =
+                |it: &ServiceInForce| issuer.is_none_or(|issuer| it.service.issuer == issuer);
+            let services: Vec<_> = services?.into_iter().filter(wanted).collect();
+            if json {
+                print_json(&services);
+            } else {
+                services.iter().for_each(|it| say(listing::text(it)));
+            }
             Ok(())
         }
         Step::Publish { file, department } => {

@@ -177,6 +177,23 @@ impl AskError {
     }
 }
 
+/// A question among those that this department asked: nothing in it says whom it is about.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AskedQuestion {
+    /// Digest of the request.
+    pub request: Digest,
+    /// Who was asked.
+    pub issuer: DepartmentId,
+    /// What for.
+    pub purpose: String,
+    /// When, Unix seconds.
+    pub created: u64,
+    /// Until when an answer counts, Unix seconds.
+    pub expires: u64,
+    /// What became of it.
+    pub status: Status,
+}
+
 /// A question as the requester keeps it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct AskedRow {
@@ -332,6 +349,39 @@ impl Department {
     pub async fn asked(&self, digest: &Digest) -> Result<Option<Asked>, Internal> {
         self.lapse(digest).await?;
         Ok(self.asked_row(digest)?.map(|row| view(digest, &row)))
+    }
+
+    /// The questions of this department: up to `limit` of those after `after`, in no order that means anything.
+    /// Fewer are all that there are.
+    ///
+    /// # Errors
+    /// [`Internal`] if the store fails.
+    pub fn asked_questions(
+        &self,
+        after: Option<&Digest>,
+        limit: usize,
+    ) -> Result<Vec<AskedQuestion>, Internal> {
+        let after = after.map(|digest| &digest.as_bytes()[..]);
+        let rows = self.store.scan_after::<AskedRow>(Table::Asked, after).take(limit);
+        rows.map(|row| {
+            let row = row?;
+            let asked = view(&request_digest(&row.request), &row);
+            let Request { issuer, purpose, created, .. } = row.request;
+            let status = match asked.status {
+                // Nobody has looked since.
+                Status::Sent if self.now() > asked.expires => Status::NotProven,
+                status => status,
+            };
+            Ok(AskedQuestion {
+                request: asked.request,
+                issuer,
+                purpose,
+                created,
+                expires: asked.expires,
+                status,
+            })
+        })
+        .collect()
     }
 
     /// Moves a question on as far as it goes: onto the chain, then to the issuer.

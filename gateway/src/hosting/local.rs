@@ -20,9 +20,9 @@ use crate::department::{Internal, Peers};
 use crate::document::request::Nonce;
 use crate::exchange::requester::Status;
 use crate::http::local::{
-    About, Ask, Asked, AskedBasis, AskedStatus, CompletePayload, Delivery, EnrolmentCode,
-    Idempotency, LocalApi, NonceText, Page, PayloadReceived, PayloadSent, Received, SentApi as _,
-    SubjectText,
+    About, Ask, Asked, AskedBasis, AskedQuestion, AskedStatus, CompletePayload, Delivery,
+    EnrolmentCode, Idempotency, LocalApi, NonceText, Page, PayloadReceived, PayloadSent, Received,
+    SentApi as _, SubjectText,
 };
 use crate::http::{Download, Problem, Upload};
 use crate::subject::Subject;
@@ -63,6 +63,11 @@ impl<P: Peers + 'static> LocalApi for Hosted<P> {
                 () = sleep_until(expiry) => {}
             }
         }
+    }
+
+    async fn questions(&self, page: Page<Digest>) -> Result<Vec<AskedQuestion>, Problem> {
+        let asked = self.department.asked_questions(page.after.as_ref(), page.limit)?;
+        Ok(asked.into_iter().map(question).collect())
     }
 
     async fn offer(&self, request: Digest) -> Result<serde_json::Value, Problem> {
@@ -173,13 +178,23 @@ fn read(ask: Ask) -> Result<asking::Ask, Problem> {
     })
 }
 
-fn view(asked: asking::Asked) -> Asked {
-    let status = match asked.status {
+fn status_of(status: Status) -> AskedStatus {
+    match status {
         Status::Sent => AskedStatus::Sent,
         Status::Verified => AskedStatus::Verified,
         Status::NotProven => AskedStatus::NotProven,
         Status::Rejected { code } => AskedStatus::Rejected { code },
-    };
+    }
+}
+
+fn question(asked: asking::AskedQuestion) -> AskedQuestion {
+    let asking::AskedQuestion { request, issuer, purpose, created, expires, status } = asked;
+    let (issuer, status) = (issuer.to_string(), status_of(status));
+    AskedQuestion { request, issuer, purpose, created, expires, status }
+}
+
+fn view(asked: asking::Asked) -> Asked {
+    let status = status_of(asked.status);
     let tag = asked
         .answer
         .as_ref()

@@ -11,8 +11,8 @@ use serde_json::{Value as Json, json};
 
 use super::readiness::Readying;
 use crate::department::{Department, Internal, Shared};
-use crate::document::CircuitDocument;
-use crate::http::public::{PublicApi, Readiness, Tip};
+use crate::document::{CircuitDocument, Service};
+use crate::http::public::{PublicApi, Readiness, ServiceInForce, Tip};
 use crate::http::{ChainSurface, Problem};
 
 /// The chain, for everybody, and whether the gateway is ready.
@@ -74,6 +74,24 @@ impl PublicApi for Notices {
             }));
         }
         Ok(Json::from(circuits))
+    }
+
+    async fn services(&self) -> Result<Vec<ServiceInForce>, Problem> {
+        let chain = self.ledger.snapshot();
+        let mut services = Vec::new();
+        for (_, dataset) in chain.state().datasets() {
+            let Some(current) = chain.state().service(&dataset.service) else { continue };
+            let document = self.ledger.document(current.document).await.map_err(Internal::from)?;
+            let service = document.and_then(|it| it.parse::<Service>().ok());
+            let Some(service) = service else { continue };
+            services.push(ServiceInForce {
+                entry: *dataset.service.as_digest(),
+                document: current.document,
+                has_records: dataset.records.is_some(),
+                service,
+            });
+        }
+        Ok(services)
     }
 
     async fn departments(&self) -> Result<Json, Problem> {

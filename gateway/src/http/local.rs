@@ -60,6 +60,12 @@ pub trait LocalApi: Send + Sync + 'static {
         wait: Duration,
     ) -> impl Future<Output = Result<Asked, Problem>> + Send;
 
+    /// The questions that this department asked.
+    fn questions(
+        &self,
+        page: Page<Digest>,
+    ) -> impl Future<Output = Result<Vec<AskedQuestion>, Problem>> + Send;
+
     /// The signed offer of a pseudonymous question, for the citizen's wallet.
     fn offer(
         &self,
@@ -138,6 +144,25 @@ pub struct Asked {
     /// Entries on the chain whose receipts belong to the file.
     #[schema(value_type = Vec<DigestText>)]
     pub receipts: Vec<Digest>,
+}
+
+/// A question among those that a department asked. Whom it is about is not in it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AskedQuestion {
+    /// Digest of the request document.
+    #[schema(value_type = DigestText)]
+    pub request: Digest,
+    /// Who was asked.
+    pub issuer: String,
+    /// What for.
+    pub purpose: String,
+    /// When, Unix seconds.
+    pub created: u64,
+    /// Until when an answer counts, Unix seconds.
+    pub expires: u64,
+    /// What became of it.
+    #[serde(flatten)]
+    pub status: AskedStatus,
 }
 
 /// What became of a question.
@@ -292,7 +317,7 @@ struct SendQuery {
 /// Routes with the request's time limit.
 pub(super) fn routes<H: Hosting>() -> Router<Site<H>> {
     Router::new()
-        .route("/v1/requests", post(ask::<H>))
+        .route("/v1/requests", get(questions::<H>).post(ask::<H>))
         .route("/v1/requests/{digest}", get(asked::<H>))
         .route("/v1/requests/{digest}/offer", get(offer::<H>))
         .route("/v1/received", get(received::<H>))
@@ -364,6 +389,13 @@ async fn offer<H: Hosting>(
     PathOf(request): PathOf<Digest>,
 ) -> Result<Response<Body>, Problem> {
     Ok(json_response(StatusCode::OK, &department.offer(request).await?))
+}
+
+async fn questions<H: Hosting>(
+    Local(department): Local<H>,
+    page: Page<Digest>,
+) -> Result<Response<Body>, Problem> {
+    Ok(json_response(StatusCode::OK, &department.questions(page).await?))
 }
 
 async fn received<H: Hosting>(

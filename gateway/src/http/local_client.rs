@@ -25,7 +25,8 @@ use super::body::JSON;
 use super::client::PeerProblem;
 use super::local::datasets::RejectedRow;
 use super::local::{
-    Ask, Asked, Enrolment, EnrolmentCode, IDEMPOTENCY_KEY, Page, Received, SubjectText,
+    Ask, Asked, AskedQuestion, Enrolment, EnrolmentCode, IDEMPOTENCY_KEY, Page, Received,
+    SubjectText,
 };
 use super::tls::Trust;
 use super::transport::{BaseUrl, BaseUrlError, ClientLimits, Transport};
@@ -138,6 +139,14 @@ impl LocalClient {
         self.get(&format!("/v1/requests/{request}?wait={}", wait.as_secs())).await
     }
 
+    /// The questions that the department asked: all of them, however many.
+    ///
+    /// # Errors
+    /// [`LocalClientError`]
+    pub async fn questions(&self) -> Called<Vec<AskedQuestion>> {
+        self.all("/v1/requests", |last: &AskedQuestion| last.request).await
+    }
+
     /// The signed offer of a pseudonymous question.
     ///
     /// # Errors
@@ -151,10 +160,19 @@ impl LocalClient {
     /// # Errors
     /// [`LocalClientError`]
     pub async fn received(&self) -> Called<Vec<Received>> {
-        let mut all: Vec<Received> = Vec::new();
+        self.all("/v1/received", |last: &Received| last.request).await
+    }
+
+    /// All pages of a list, from the one after the item that `place` of the last one is.
+    async fn all<T: DeserializeOwned>(
+        &self,
+        list: &str,
+        place: impl Fn(&T) -> Digest,
+    ) -> Called<Vec<T>> {
+        let mut all: Vec<T> = Vec::new();
         loop {
-            let page = Page { after: all.last().map(|last| last.request), ..Page::default() };
-            let next = self.received_page(page).await?;
+            let page = Page { after: all.last().map(&place), ..Page::default() };
+            let next: Vec<T> = self.get(&format!("{list}?{}", page.query())).await?;
             let is_last = next.len() < page.limit;
             all.extend(next);
             if is_last {

@@ -19,6 +19,7 @@ use super::openapi;
 use super::openapi::schemas::DigestText;
 use super::path::PathOf;
 use super::problem::Problem;
+use crate::document::Service;
 
 pub(super) const TEXT: &str = "text/plain; charset=utf-8";
 /// What is found by its digest, or is signed and in the past, never changes.
@@ -39,6 +40,9 @@ pub trait PublicApi: Send + Sync + 'static {
 
     /// The circuits on the chain, with keys and provenance.
     fn circuits(&self) -> impl Future<Output = Result<serde_json::Value, Problem>> + Send;
+
+    /// The services on the chain that are in force: what may be asked, by whom and for what.
+    fn services(&self) -> impl Future<Output = Result<Vec<ServiceInForce>, Problem>> + Send;
 
     /// The departments on the chain.
     fn departments(&self) -> impl Future<Output = Result<serde_json::Value, Problem>> + Send;
@@ -111,6 +115,19 @@ pub struct Tip {
     pub log_root: Digest,
 }
 
+/// A service that is in force.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ServiceInForce {
+    /// Its entry on the chain.
+    pub entry: Digest,
+    /// Digest of its document.
+    pub document: Digest,
+    /// Whether a root of its dataset was published.
+    pub has_records: bool,
+    /// The document.
+    pub service: Service,
+}
+
 /// Routes that are answered however full the gateway is.
 pub(super) fn health_routes<H: Hosting>() -> Router<Site<H>> {
     Router::new().route("/livez", get(live)).route("/readyz", get(ready::<H>))
@@ -122,6 +139,7 @@ pub(super) fn routes<H: Hosting>() -> Router<Site<H>> {
         .route("/checkpoint", get(checkpoint::<H>))
         .route("/genesis.json", get(genesis::<H>))
         .route("/v1/circuits", get(circuits::<H>))
+        .route("/v1/services", get(services::<H>))
         .route("/v1/departments", get(departments::<H>))
         .route("/v1/chain/tip", get(tip::<H>))
         .route("/v1/chain/blocks/{height}", get(block::<H>))
@@ -160,6 +178,11 @@ async fn genesis<H: Hosting>(State(site): State<Site<H>>) -> Result<Response<Bod
 async fn circuits<H: Hosting>(State(site): State<Site<H>>) -> Result<Response<Body>, Problem> {
     let circuits = site.hosting.public().circuits().await?;
     Ok(kept(json_response(StatusCode::OK, &circuits), FRESH))
+}
+
+async fn services<H: Hosting>(State(site): State<Site<H>>) -> Result<Response<Body>, Problem> {
+    let services = site.hosting.public().services().await?;
+    Ok(kept(json_response(StatusCode::OK, &services), FRESH))
 }
 
 async fn departments<H: Hosting>(State(site): State<Site<H>>) -> Result<Response<Body>, Problem> {

@@ -71,6 +71,13 @@ async fn the_operators_views_are_served() {
     let expected =
         json!([{ "request": ID, "requester": "welfare", "state": "closed", "silence": "refused" }]);
     assert_eq!((received.status, received.json()), (200, expected));
+    let asked = running.local(Method::GET, "/v1/requests?limit=1", "").await;
+    let expected = json!([{
+        "request": ID, "issuer": "tax", "purpose": "benefit-eligibility", "created": 1,
+        "expires": 601, "status": "not-proven",
+    }]);
+    assert_eq!((asked.status, asked.json()), (200, expected));
+    assert_eq!(running.gateway.tax.log(), ["questions limit=1"]);
     let code = running.local(Method::POST, "/v1/enrolments", r#"{"subject":"1"}"#).await;
     assert_eq!((code.status, code.json()), (201, json!({ "code": "code", "expires": 0 })));
     let payloads = running.local(Method::GET, "/v1/payloads", "").await;
@@ -99,6 +106,7 @@ async fn nothing_is_served_without_a_departments_token() {
     let bundle = format!("{request}/bundle");
     let routes = [
         (Method::POST, "/v1/requests"),
+        (Method::GET, "/v1/requests"),
         (Method::GET, &request),
         (Method::GET, &offer),
         (Method::GET, &bundle),

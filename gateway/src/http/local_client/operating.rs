@@ -4,6 +4,7 @@ use serde_json::Value as Json;
 
 use super::{Called, LocalClient};
 use crate::http::local::operating::{Approval, Proposal, Published};
+use crate::http::public::ServiceInForce;
 
 impl LocalClient {
     /// Publishes a service document.
@@ -39,6 +40,14 @@ impl LocalClient {
     /// [`LocalClientError`](super::LocalClientError)
     pub async fn propose_ceremonies(&self) -> Called<Vec<Published>> {
         self.call(self.posting("/v1/proposals/ceremonies", &Json::Null)?).await
+    }
+
+    /// What may be asked, as the gateway's copy of the chain has it.
+    ///
+    /// # Errors
+    /// [`LocalClientError`](super::LocalClientError)
+    pub async fn services(&self) -> Called<Vec<ServiceInForce>> {
+        self.get("/v1/services").await
     }
 
     /// The departments on the gateway's copy of the chain, as they stand now.

@@ -18,7 +18,7 @@ pub(super) fn operations() -> Vec<Operation> {
         Operation::post(SURFACE, "/v1/citizen/{department}/keys", "Enrol the consent key")
             .about("With the one-time code from the registrar's clerk.")
             .within_limits()
-            .reads::<KeyEnrolment>(json!({ "subject": "101061001312", "code": "XK4P-7TQ2" }))
+            .reads::<KeyEnrolment>(json!({ "subject": "101061001312", "code": "2f6a94c1d07be85312d9c4a07f36be18" }))
             .answers_named(201, "The registrar's signed key card.", "SignedKeyCard", card())
             .refuses(&["subject", "enrolment-code", "not-a-registrar"])
             .refuses(CHAIN),

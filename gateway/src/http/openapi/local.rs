@@ -8,7 +8,8 @@ use crate::http::body::{CSV, JSON_LINES, OCTETS};
 use crate::http::local::datasets::{DatasetView, Imported};
 use crate::http::local::operating::{Approval, Proposal, Published};
 use crate::http::local::{
-    AskFields, Asked, Enrolment, EnrolmentCode, PayloadReceived, PayloadSent, Received,
+    AskFields, Asked, AskedQuestion, Enrolment, EnrolmentCode, PayloadReceived, PayloadSent,
+    Received,
 };
 
 const SURFACE: &str = "local";
@@ -51,6 +52,18 @@ pub(super) fn operations() -> Vec<Operation> {
                 "prover-full",
             ])
             .refuses(CHAIN),
+        Operation::get(SURFACE, "/v1/requests", "The questions that were asked")
+            .about("Whom they are about is not in the list.")
+            .within_limits()
+            .pages()
+            .lists::<AskedQuestion>(
+                200,
+                "The questions.",
+                json!([{
+                    "request": DIGEST, "issuer": "tax", "purpose": "benefit-eligibility",
+                    "created": 1_800_000_000, "expires": 1_800_000_600, "status": "verified",
+                }]),
+            ),
         Operation::get(SURFACE, "/v1/requests/{digest}", "What became of a question")
             .about(
                 "`sent`, `verified`, `not-proven` or `rejected`. There is no negative answer: refused, unknown, unsatisfied and unanswered all become `not-proven` at the question's end.",
@@ -77,7 +90,7 @@ pub(super) fn operations() -> Vec<Operation> {
             .about("For registrars: the clerk has identified the citizen and hands the code over.")
             .within_limits()
             .reads::<Enrolment>(json!({ "subject": "101061001312" }))
-            .answers::<EnrolmentCode>(201, "The code.", json!({ "code": "XK4P-7TQ2", "expires": 1_800_000_000 }))
+            .answers::<EnrolmentCode>(201, "The code.", json!({ "code": "2f6a94c1d07be85312d9c4a07f36be18", "expires": 1_800_000_000 }))
             .refuses(&["subject", "not-a-registrar"]),
         Operation::get(SURFACE, "/v1/payloads", "The payloads that others sent")
             .within_limits()
@@ -170,11 +183,18 @@ pub(super) fn operations() -> Vec<Operation> {
             ])
             .refuses(CHAIN),
         Operation::post(SURFACE, "/v1/services", "Publish a service document")
-            .about("A dataset, its schema, and who may ask what. It replaces the dataset's earlier document.")
+            .about("A dataset, its schema, and who may ask what. It replaces the dataset's earlier document; \
+                    the same document again changes nothing.")
             .within_limits()
             .reads_named("Service", service())
             .answers::<Published>(201, "Its entry on the chain.", published())
-            .refuses(&["service-invalid", "service-issuer", "service-schema", "replaced-not-current"])
+            .refuses(&[
+                "service-invalid",
+                "service-issuer",
+                "service-department",
+                "service-schema",
+                "replaced-not-current",
+            ])
             .refuses(CHAIN),
         Operation::get(SURFACE, "/v1/proposals", "What departments approve")
             .within_limits()

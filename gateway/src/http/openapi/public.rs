@@ -30,6 +30,10 @@ fn chain() -> Vec<Operation> {
             .about("With keys, provenance and approvals. `development` keys can be forged by whoever made them.")
             .within_limits()
             .answers_named(200, "The circuits.", "Circuits", json!([])),
+        Operation::get(SURFACE, "/v1/services", "What may be asked")
+            .about("The service document of each dataset, as it is in force: its schema, and who may ask what, for what, on what ground.")
+            .within_limits()
+            .answers_named(200, "The services.", "Services", json!([])),
         Operation::get(SURFACE, "/v1/departments", "The departments on the chain")
             .within_limits()
             .answers_named(200, "Their documents.", "Departments", json!([])),

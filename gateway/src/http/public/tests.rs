@@ -22,12 +22,13 @@ async fn everybody_is_told_the_same() {
     let (receipts, documents) = (format!("/v1/chain/receipts/{ID}"), format!("/v1/documents/{ID}"));
     let ready =
         r#"{"ready":true,"checks":[{"name":"prove","ok":true},{"name":"append","ok":true}]}"#;
-    let expected: [(&str, &str, &str, &[u8]); 10] = [
+    let expected: [(&str, &str, &str, &[u8]); 11] = [
         ("/livez", TEXT, "no-store", b"live\n"),
         ("/readyz", JSON, "no-store", ready.as_bytes()),
         ("/checkpoint", TEXT, FRESH, b"origin\n1\nroot\n"),
         ("/genesis.json", JSON, FRESH, b"{\"genesis\":1}"),
         ("/v1/circuits", JSON, FRESH, b"[]"),
+        ("/v1/services", JSON, FRESH, b"[]"),
         ("/v1/departments", JSON, FRESH, b"[{\"id\":\"tax\"}]"),
         ("/v1/chain/tip", JSON, FRESH, tip.as_bytes()),
         ("/v1/chain/blocks/7", OCTETS, FOREVER, b"\x00block"),

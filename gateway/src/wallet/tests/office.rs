@@ -34,11 +34,11 @@ use crate::http::local::bundle::BundleApi;
 use crate::http::local::datasets::{DatasetView, DatasetsApi, ImportQuery, Imported};
 use crate::http::local::operating::{Approval, OperatingApi, Proposal, Published};
 use crate::http::local::{
-    Ask, Asked, EnrolmentCode, Idempotency, LocalApi, Page, PayloadReceived, PayloadSent, Received,
-    SentApi, SubjectText, Tokens,
+    Ask, Asked, AskedQuestion, EnrolmentCode, Idempotency, LocalApi, Page, PayloadReceived,
+    PayloadSent, Received, SentApi, SubjectText, Tokens,
 };
 use crate::http::peer::{PartName, PayloadName, PeerApi};
-use crate::http::public::{PublicApi, Readiness, Tip};
+use crate::http::public::{PublicApi, Readiness, ServiceInForce, Tip};
 use crate::http::server::{Drained, serve};
 use crate::http::signature::{Audience, KeyDirectory, NonceError, NonceStore, Signer};
 use crate::http::{BaseUrl, Download, Hosting, Limits, Problem, Upload};
@@ -287,6 +287,10 @@ impl LocalApi for Office {
         nobody()
     }
 
+    async fn questions(&self, _: Page<Digest>) -> Result<Vec<AskedQuestion>, Problem> {
+        nobody()
+    }
+
     async fn offer(&self, _: Digest) -> Result<Value, Problem> {
         nobody()
     }
@@ -383,6 +387,10 @@ impl PublicApi for Office {
     }
 
     async fn circuits(&self) -> Result<Value, Problem> {
+        nobody()
+    }
+
+    async fn services(&self) -> Result<Vec<ServiceInForce>, Problem> {
         nobody()
     }
 
