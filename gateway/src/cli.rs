@@ -40,12 +40,12 @@ use crate::log::{self, Format};
 #[command(
     name = "proofgate",
     version,
-    after_help = "Exit status: 0 done, 64 bad usage, 65 bad data or refused, 66 a file is missing, 69 a \
-    gateway is not available, 71 the system refused something, 73 a file cannot be made, 74 a file or standard output cannot be \
+    after_help = "Exit status: 0 done, 1 declined or stopped, 64 bad usage, 65 bad data or refused, 66 a file is missing, \
+    68 no such department, 69 a gateway or snarkjs is not available, 71 the system refused something, 73 a file cannot be made, 74 a file or standard output cannot be \
     written, 75 try again later, 77 permissions, 78 bad configuration."
 )]
 struct Arguments {
-    /// The gateway's folder; the current one if this is not given. Of `demo`: the new folder to keep.
+    /// The gateway's folder; the current one if this is not given.
     #[arg(long, global = true, value_name = "DIR")]
     dir: Option<PathBuf>,
     #[command(subcommand)]
@@ -81,6 +81,8 @@ enum Command {
     #[command(after_help = "Example: proofgate --dir registry enrolment-code < subject.txt")]
     EnrolmentCode(enrolment::Arguments),
     /// Play the main job on 2,000 sample citizens of four departments, and audit what it left.
+    ///
+    /// `--dir` keeps its network in a folder, which must be new or empty.
     #[command(after_help = "Example: proofgate demo --dir ./network --exit --json > facts.json")]
     Demo(demo::Arguments),
     /// Verify filed answers offline, against a genesis file and nothing else.

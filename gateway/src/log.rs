@@ -69,11 +69,18 @@ pub fn init(format: Format, default: LevelFilter) -> Result<(), LogError> {
 fn levels(variable: Result<String, VarError>, default: LevelFilter) -> Result<Targets, LogError> {
     match variable {
         Ok(text) if !text.is_empty() => {
-            text.parse().map_err(|_| LogError::Levels { got: text.into() })
+            let levels = text.parse().ok().filter(|_| has_levels(&text));
+            levels.ok_or_else(|| LogError::Levels { got: text.into() })
         }
         Ok(_) | Err(VarError::NotPresent) => Ok(Targets::new().with_default(default)),
         Err(VarError::NotUnicode(got)) => Err(LogError::Levels { got }),
     }
+}
+
+/// Whether every part has a level: a misspelt level alone would pass for a target, and turn the log off.
+fn has_levels(text: &str) -> bool {
+    let has_level = |part: &str| part.contains('=') || part.parse::<LevelFilter>().is_ok();
+    text.split(',').all(|part| !part.is_empty() && has_level(part))
 }
 
 /// Lines in `format`, written to `writer`.

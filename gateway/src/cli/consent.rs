@@ -220,6 +220,7 @@ fn wallet_exit(error: &WalletError) -> Exit {
         | WalletError::Folder(FolderError { fault: FolderFault::Readable { .. }, .. }) => {
             Exit::NoPerm
         }
+        WalletError::Folder(FolderError { fault: FolderFault::Missing, .. }) => Exit::NoInput,
         WalletError::Key(KeyFileError { fault: KeyFileFault::Io(error), .. })
         | WalletError::Folder(FolderError { fault: FolderFault::Io(error), .. }) => {
             match error.kind() {

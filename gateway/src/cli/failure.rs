@@ -106,6 +106,13 @@ impl From<DocumentError> for Failure {
 impl From<KeyFileError> for Failure {
     fn from(error: KeyFileError) -> Self {
         let exit = match &error.fault {
+            KeyFileFault::Io(cause) if cause.kind() == io::ErrorKind::NotFound => {
+                let told = format_args!(
+                    "{error}; put the key back from your copy, or correct proofgate.toml if it names what is \
+                     not here"
+                );
+                return Self::new(Exit::NoInput, told);
+            }
             KeyFileFault::Io(error) => Exit::of_reading(error),
             KeyFileFault::Readable { .. } => Exit::NoPerm,
             KeyFileFault::Form => Exit::DataErr,
@@ -180,6 +187,15 @@ impl From<LocalClientError> for Failure {
                 _ => Exit::DataErr,
             },
         };
-        Self::new(exit, error)
+        let hint = match &error {
+            LocalClientError::Problem(problem) if problem.code.starts_with("policy-") => {
+                "; proofgate service list says what may be asked"
+            }
+            LocalClientError::Problem(problem) if problem.code == "dataset-unknown" => {
+                "; proofgate service list names those there are, service publish makes one"
+            }
+            _ => "",
+        };
+        Self::new(exit, format_args!("{error}{hint}"))
     }
 }

@@ -151,7 +151,7 @@ fn finish(
                 more => format!("\n  and {more} more; --rejects FILE lists all"),
             };
             let text = format_args!(
-                "{}: {}: nothing is imported{shown}{more}",
+                "{}: {}; --skip-bad imports the others{shown}{more}",
                 arguments.file.display(),
                 problem.detail
             );

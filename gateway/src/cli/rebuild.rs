@@ -66,7 +66,18 @@ pub(super) async fn run(folder: &Folder, arguments: Arguments) -> Result<(), Fai
     })
     .await;
     bar.finish_and_clear();
-    let Rebuilt { tip, damage, kept } = rebuilt.map_err(failed)?;
+    let Rebuilt { tip, damage, kept } = match rebuilt {
+        Ok(rebuilt) => rebuilt,
+        Err(error @ RebuildError::NotNeeded { ours, .. }) => {
+            if arguments.json {
+                print_json(&json!({ "height": ours, "rebuilt": false }));
+            } else {
+                say(format_args!("nothing to do: {error}"));
+            }
+            return Ok(());
+        }
+        Err(error) => return Err(failed(error)),
+    };
     if arguments.replace_fork {
         // Else the next start would ask for blocks that were given up.
         let replaced = following::replace(folder, &network, tip.height, tip.block);
@@ -74,7 +85,7 @@ pub(super) async fn run(folder: &Folder, arguments: Arguments) -> Result<(), Fai
     }
     if arguments.json {
         print_json(&json!({
-            "height": tip.height, "entries": tip.log_size, "log_root": tip.log_root,
+            "rebuilt": true, "height": tip.height, "entries": tip.log_size, "log_root": tip.log_root,
             "damage": damage.map(|error| error.to_string()), "kept": kept,
         }));
         return Ok(());

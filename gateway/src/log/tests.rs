@@ -131,6 +131,10 @@ fn levels_that_are_none_are_named() {
     let error = levels(Ok("gateway=loud".to_owned()), LevelFilter::INFO).unwrap_err();
     assert_eq!(error, LogError::Levels { got: got.clone() });
     assert!(error.to_string().starts_with("PROOFGATE_LOG: expected"));
+    for misspelt in ["inof", "in fo", "warn,gateway::http", "warn,"] {
+        let error = levels(Ok(misspelt.to_owned()), LevelFilter::INFO).unwrap_err();
+        assert_eq!(error, LogError::Levels { got: misspelt.into() });
+    }
     assert_eq!(levels(Err(VarError::NotUnicode(got)), LevelFilter::INFO).unwrap_err(), error);
 }
 

@@ -34,6 +34,9 @@ pub enum FolderFault {
     /// It cannot be read or written.
     #[error("{0}")]
     Io(#[from] io::Error),
+    /// There is no such folder.
+    #[error("no wallet is here; proofgate consent --wallet DIR keygen makes one")]
+    Missing,
     /// Somebody else may read it.
     #[error("permissions {mode:o}: others may look into this wallet; run chmod go-rwx on it")]
     Readable {
@@ -87,7 +90,10 @@ impl Folder {
 
     /// The folder, if it is there.
     pub(super) fn open(path: &Path) -> Result<Self, FolderError> {
-        let metadata = fs::metadata(path).map_err(|error| at(path, error))?;
+        let metadata = fs::metadata(path).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => at(path, FolderFault::Missing),
+            _ => at(path, error),
+        })?;
         if !metadata.is_dir() {
             return Err(at(path, io::Error::from(io::ErrorKind::NotADirectory)));
         }

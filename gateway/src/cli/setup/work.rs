@@ -3,6 +3,7 @@
 //! What was checked is so what snarkjs verifies and what is taken, whatever becomes of the ceremony's folder
 //! in the meantime, and snarkjs writes through nobody's links.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use ::circuits::statement::CircuitId;
@@ -93,6 +94,13 @@ impl From<CeremonyFault> for Failure {
         use super::super::exit::Exit;
         match error {
             CeremonyFault::File(error) => error.into(),
+            CeremonyFault::Read { error: ref cause, .. } if cause.kind() == ErrorKind::NotFound => {
+                let told = format_args!(
+                    "{error}: there is no ceremony in this folder, or not all of it; proofgate setup begin makes \
+                     one"
+                );
+                Self::new(Exit::NoInput, told)
+            }
             CeremonyFault::Read { error: ref cause, .. } => {
                 Self::new(Exit::of_reading(cause), error)
             }
