@@ -66,6 +66,8 @@ pub enum RebuildError {
     NotNeeded {
         /// Height of the last block here.
         ours: u64,
+        /// That block.
+        block: BlockHash,
         /// Height of the other copy's last block.
         theirs: u64,
     },
@@ -191,7 +193,7 @@ pub async fn rebuild(
             || last.first().map(|last| last.block.header().hash())
                 == hash_at(store.reader(), theirs)?;
         if same {
-            return Err(RebuildError::NotNeeded { ours: tip.height, theirs });
+            return Err(RebuildError::NotNeeded { ours: tip.height, block: tip.block, theirs });
         }
     }
     let building = beside(folder, "rebuilding");
@@ -271,8 +273,10 @@ fn check(
         let other = RebuildError::OtherChain { height, ours, theirs, last, end };
         return if wanted.replace_fork { Ok(()) } else { Err(other) };
     }
-    if local.is_some() && last >= end {
-        return Err(RebuildError::NotNeeded { ours: last, theirs: end });
+    if let Some((_, ours)) = local
+        && last >= end
+    {
+        return Err(RebuildError::NotNeeded { ours: last, block: ours.block, theirs: end });
     }
     if wanted.replace_fork {
         return Ok(());

@@ -205,7 +205,7 @@ const ROWS: &[Row] = &[
         },
         arguments: &["serve"],
         exit: 65,
-        named: &["tax/store", "Nothing is signed", "rebuild --from"],
+        named: &["network.json", "Nothing is signed", "rebuild --from"],
     },
     Row {
         fault: "a chain without its mark",

@@ -14,6 +14,7 @@ use super::exit::Exit;
 use super::failure::Failure;
 use super::request::print_json;
 use super::say;
+use crate::config::ChainRole;
 use crate::folder::Folder;
 use crate::following::{self, Remembered};
 use crate::http::chain_client::ChainClient;
@@ -52,13 +53,22 @@ pub(super) async fn run(folder: &Folder, arguments: Arguments) -> Result<(), Fai
     } else {
         Arc::new(FolderUpstream::open(&PathBuf::from(&arguments.from)).map_err(opening)?)
     };
-    let remembered = Remembered::read(folder, genesis.network());
+    let network = *genesis.network();
+    let remembered = Remembered::read(folder, &network);
     let remembered = remembered.map_err(|error| ServeError::from(Box::new(error)))?;
     let wanted = Wanted {
-        acknowledged: remembered.map(|it| it.acknowledged()),
+        acknowledged: remembered.as_ref().map(Remembered::acknowledged),
         replace_fork: arguments.replace_fork,
     };
-    let network = *genesis.network();
+    // Else the next start would ask for blocks that were given up, or for the file.
+    let is_replaced = match remembered {
+        Some(_) => arguments.replace_fork,
+        None => matches!(config.chain, ChainRole::Validator(_)),
+    };
+    let remember = |height, block| match is_replaced {
+        true => following::replace(folder, &network, height, block).map_err(Box::new),
+        false => Ok(()),
+    };
     let bar = ProgressBar::new_spinner();
     let rebuilt = rebuild(&folder.chain(), genesis, &*upstream, wanted, |tip| {
         bar.set_message(format!("height {}, {} entries checked", tip.height, tip.log_size));
@@ -68,9 +78,14 @@ pub(super) async fn run(folder: &Folder, arguments: Arguments) -> Result<(), Fai
     bar.finish_and_clear();
     let Rebuilt { tip, damage, kept } = match rebuilt {
         Ok(rebuilt) => rebuilt,
-        Err(error @ RebuildError::NotNeeded { ours, .. }) => {
+        Err(error @ RebuildError::NotNeeded { ours, block, theirs }) => {
+            let served = wanted.acknowledged.map_or(0, |it| it.height);
+            if served > ours && !arguments.replace_fork {
+                return Err(failed(RebuildError::BehindMark { theirs, marked: served }));
+            }
+            remember(ours, block).map_err(ServeError::from)?;
             if arguments.json {
-                print_json(&json!({ "height": ours, "rebuilt": false }));
+                print_json(&json!({ "rebuilt": false, "height": ours }));
             } else {
                 say(format_args!("nothing to do: {error}"));
             }
@@ -78,11 +93,7 @@ pub(super) async fn run(folder: &Folder, arguments: Arguments) -> Result<(), Fai
         }
         Err(error) => return Err(failed(error)),
     };
-    if arguments.replace_fork {
-        // Else the next start would ask for blocks that were given up.
-        let replaced = following::replace(folder, &network, tip.height, tip.block);
-        replaced.map_err(|error| ServeError::from(Box::new(error)))?;
-    }
+    remember(tip.height, tip.block).map_err(ServeError::from)?;
     if arguments.json {
         print_json(&json!({
             "rebuilt": true, "height": tip.height, "entries": tip.log_size, "log_root": tip.log_root,

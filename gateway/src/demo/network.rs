@@ -26,6 +26,7 @@ use crate::department::{Department, Shared};
 use crate::document::CircuitDocument;
 use crate::exchange::verification::Strictness;
 use crate::folder::{Lock, Secrets};
+use crate::following::Remembering;
 use crate::hosting::{Gateway, HttpPeers, Tenant, WorkerOptions};
 use crate::http::client::PeerClient;
 use crate::http::local::{Asked, AskedStatus, token_digest};
@@ -51,6 +52,8 @@ pub(super) struct Network {
     shutdown: watch::Sender<bool>,
     /// Each ends with the number of what it had to cut.
     tasks: Vec<JoinHandle<usize>>,
+    /// Writes how far the chain goes when it is dropped.
+    _remembering: Remembering,
     /// Commands on the folder work through this network.
     _lock: Lock,
 }
@@ -65,6 +68,7 @@ impl Network {
             VALIDATOR.parse().expect("it is a slug"),
             founded.folder.validator_key()?,
         ))?;
+        let remembering = Remembering::begin(&founded.folder, &ledger)?;
         let provers = std::thread::available_parallelism().map_or(1, usize::from);
         let shared = Shared {
             genesis: Arc::clone(&founded.genesis),
@@ -101,7 +105,16 @@ impl Network {
         let working = tokio::spawn(async move { working.await.cut });
         lock.listening(base.to_string())?;
         let tasks = vec![serving, working];
-        Ok(Self { shared, provers, gateway, systems, shutdown, tasks, _lock: lock })
+        Ok(Self {
+            shared,
+            provers,
+            gateway,
+            systems,
+            shutdown,
+            tasks,
+            _remembering: remembering,
+            _lock: lock,
+        })
     }
 
     /// A department, as its operator has it.

@@ -20,6 +20,7 @@ use thiserror::Error;
 use super::department::CreateError;
 use super::{CONFIG_FILE, FileError, Folder, check_unshared, make};
 use crate::config::ChainRole;
+use crate::following::Remembered;
 use crate::http::BaseUrl;
 use crate::key_file::KeyFileError;
 
@@ -180,7 +181,9 @@ impl Folder {
                 let validator = self.validator(plan, rng)?;
                 let role = ChainRole::Validator(validator.id);
                 let facts = facts(name.clone(), vec![document.clone()], validator, rng);
-                (Arc::new(Genesis::new(facts)?), role)
+                let genesis = Arc::new(Genesis::new(facts)?);
+                Remembered::first(&genesis).write(self)?;
+                (genesis, role)
             }
             NetworkPlan::Join { genesis, follow } => {
                 if genesis.facts().departments.iter().any(|it| it.id == plan.department) {

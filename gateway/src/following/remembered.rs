@@ -9,6 +9,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use chain::genesis::Genesis;
 use chain::identifier::{BlockHash, DepartmentId, NetworkId};
 use chain::ledger::Ledger;
 use chain::rebuild::Acknowledged;
@@ -85,15 +86,13 @@ pub enum RememberedError {
         /// The block here.
         ours: BlockHash,
     },
-    /// A department worked here before, and neither its chain nor this file is there any more.
+    /// The file is not there.
     #[error(
-        "{} is of a gateway that ran before, and its chain is not here, nor {}: they were lost, or a copy \
-         without them was put back. Nothing is signed, else there would be two chains. Make the copy anew from \
-         another gateway of the network: proofgate --dir DIR rebuild --from URL", store.display(), path.display()
+        "{} is not here, which says how far this gateway served its chain. Nothing is signed, else there could be \
+         two chains. Put it back from your copy, or make the chain's copy anew from the gateway of the network \
+         that is furthest: proofgate --dir DIR rebuild --from URL", path.display()
     )]
     Lost {
-        /// The department's store.
-        store: PathBuf,
         /// The file.
         path: PathBuf,
     },
@@ -140,11 +139,26 @@ impl Remembered {
         }
     }
 
+    /// What a validator's gateway begins with: nothing was served yet.
+    pub fn first(genesis: &Arc<Genesis>) -> Self {
+        Self::of(&Replica::new(Arc::clone(genesis)))
+    }
+
     fn path(folder: &Folder) -> PathBuf {
         folder.root().join(FILE_NAME)
     }
 
-    /// What is remembered in a folder; none if nothing was served from it yet.
+    /// What is remembered in a validator's folder, which begins with what is [first](Self::first).
+    ///
+    /// # Errors
+    /// [`RememberedError`] if the file is not there, cannot be read, or is none of this network: then nothing
+    /// may be signed.
+    pub fn require(folder: &Folder, network: &NetworkId) -> Result<Self, RememberedError> {
+        let lost = || RememberedError::Lost { path: Self::path(folder) };
+        Self::read(folder, network)?.ok_or_else(lost)
+    }
+
+    /// What is remembered in a folder; none in a follower's.
     ///
     /// # Errors
     /// [`RememberedError`] if the file cannot be read, or is none of this network.
@@ -213,26 +227,6 @@ impl Remembered {
         }
         Ok(())
     }
-
-    /// Whether nothing is remembered because nothing was served yet: a department's store is made after this
-    /// file is.
-    ///
-    /// # Errors
-    /// [`RememberedError::Lost`] if not: then nothing may be signed.
-    pub fn check_first(
-        folder: &Folder,
-        departments: &[DepartmentId],
-        ledger: &dyn Ledger,
-    ) -> Result<(), RememberedError> {
-        if ledger.snapshot().tip().height > 0 {
-            return Ok(()); // it knows its departments, and they are asked
-        }
-        let stores = departments.iter().map(|id| folder.department(id).store());
-        match stores.into_iter().find(|store| store.exists()) {
-            Some(store) => Err(RememberedError::Lost { store, path: Self::path(folder) }),
-            None => Ok(()),
-        }
-    }
 }
 
 /// Writes what is to be remembered, as it changes and when it is dropped.
@@ -283,7 +277,8 @@ impl Written {
 
     fn is_due(&self, now: &Remembered) -> bool {
         let last = self.last();
-        now.height >= last.height + BLOCKS || now.departments != last.departments
+        let is_first = last.height == 0 && now.height > 0;
+        is_first || now.height >= last.height + BLOCKS || now.departments != last.departments
     }
 
     fn write(&self, now: Remembered) {
@@ -307,8 +302,8 @@ impl Drop for Remembering {
     }
 }
 
-/// Writes `height` and `block` in the place of what is remembered, if anything is: the copy of the chain was
-/// replaced by one that need not have what was served.
+/// Writes `height` and `block` in the place of what is remembered: the copy of the chain was replaced by one
+/// that need not have what was served, or nothing is remembered.
 ///
 /// # Errors
 /// [`RememberedError`]
@@ -318,9 +313,9 @@ pub fn replace(
     height: u64,
     block: BlockHash,
 ) -> Result<(), RememberedError> {
-    if let Some(remembered) = Remembered::read(folder, network)? {
-        Remembered { height, block, ..remembered }.write(folder)?;
-    }
+    let departments = Remembered::read(folder, network)?.map(|it| it.departments);
+    let departments = departments.unwrap_or_default();
+    Remembered { network: *network, height, block, departments }.write(folder)?;
     Ok(())
 }
 

@@ -91,7 +91,10 @@ const fn hint(error: &OpenLedgerError) -> &'static str {
             "; `validator` in proofgate.toml must be the one of the genesis file whose key validator.key is"
         }
         OpenLedgerError::Store(
-            OpenError::Locked { .. } | OpenError::Format { .. } | OpenError::Network,
+            OpenError::File { .. }
+            | OpenError::Locked { .. }
+            | OpenError::Format { .. }
+            | OpenError::Network,
         )
         | OpenLedgerError::Thread { .. } => "",
         _ => {

@@ -33,16 +33,12 @@ pub(super) async fn open(
     match &config.chain {
         ChainRole::Validator(id) => {
             let key = folder.validator_key()?;
-            let remembered = Remembered::read(folder, genesis.network()).map_err(Box::new)?;
+            let remembered = Remembered::require(folder, genesis.network()).map_err(Box::new)?;
             let options = LocalLedgerOptions::new(folder.chain(), Arc::clone(genesis), *id, key);
             let ledger = spawn_blocking(|| LocalLedger::open(options));
             let ledger = ledger.await.expect("opening does not panic")?;
-            match &remembered {
-                Some(remembered) => remembered.check(folder, &ledger),
-                None => Remembered::check_first(folder, &config.departments, &ledger),
-            }
-            .map_err(Box::new)?;
-            let places = remembered.map(|it| it.departments).unwrap_or_default();
+            remembered.check(folder, &ledger).map_err(Box::new)?;
+            let places = remembered.departments;
             let (own, limits) = (&config.departments, ClientLimits::default());
             let asked = ask_peers(&ledger, own, &places, &limits, trust, PEERS_TIME).await?;
             for Asked { peer, answer } in asked {

@@ -60,7 +60,7 @@ async fn height_and_members_are_written_while_a_gateway_serves() {
             }
         }
     };
-    for number in 0..BLOCKS {
+    for number in 0..2 * BLOCKS {
         put(&network, &number.to_string()).await;
     }
     tokio::time::timeout(Duration::from_secs(60), written(BLOCKS)).await.unwrap();
@@ -68,6 +68,9 @@ async fn height_and_members_are_written_while_a_gateway_serves() {
     let last = Mutex::new(now.clone());
     let written = Written { folder: folder.clone(), last };
     assert!(!written.is_due(&Remembered { height: now.height + BLOCKS - 1, ..now.clone() }));
+    written.last().height = 0;
+    assert!(written.is_due(&Remembered { height: 1, ..now.clone() }), "the first block");
+    written.last().height = now.height;
     assert!(written.is_due(&Remembered { height: now.height + BLOCKS, ..now.clone() }));
     let mut moved = now.clone();
     moved.departments[0].url = "http://elsewhere.example".parse().unwrap();
@@ -121,7 +124,11 @@ fn a_file_of_another_network_or_of_nobody_is_refused() {
     let theirs = NetworkId::from_digest(Digest::of(b"theirs"));
     let block = BlockHash::from_digest(Digest::of(b"block"));
     let of = |network| Remembered { network, height: 1, block, departments: Vec::new() };
+    assert_eq!(Remembered::read(&folder, &network).unwrap(), None);
+    let error = Remembered::require(&folder, &network).unwrap_err();
+    assert!(matches!(error, RememberedError::Lost { .. }), "{error}");
     of(network).write(&folder).unwrap();
+    assert_eq!(Remembered::require(&folder, &network).unwrap(), of(network));
     assert_eq!(Remembered::read(&folder, &network).unwrap(), Some(of(network)));
     of(theirs).write(&folder).unwrap();
     let error = Remembered::read(&folder, &network).unwrap_err();
