@@ -221,6 +221,9 @@ impl FollowerLedger {
         if let Some(reason) = self.stop_reason() {
             return Err(SubmitError::Stopped(reason));
         }
+        if matches!(*self.shared.following.borrow(), Some(FollowError::Shorter { .. })) {
+            return Err(SubmitError::Busy); // what it takes now may be on another chain
+        }
         let _place = Place::take(&self.pending, self.queue).ok_or(SubmitError::Busy)?;
         match tokio::time::timeout(self.timeout, self.hand_in(submission, id)).await {
             Ok(result) => result?,

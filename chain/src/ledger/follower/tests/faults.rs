@@ -292,7 +292,12 @@ async fn a_shorter_upstream_is_told_and_rolls_nobody_back() {
         let error = following.wait_for(Option::is_some).await.unwrap().clone().unwrap();
         assert_eq!(error, FollowError::Shorter { ours: 3, theirs: shared as u64 });
         assert_eq!(follower.snapshot().tip(), world.validator.snapshot().tip());
-        assert_eq!(follower.health().await.stopped, None);
+        let health = follower.health().await;
+        assert_eq!(health.stopped, None);
+        assert!(health.following.is_some_and(|trouble| trouble.cuts_off()));
+        // Nothing is handed to it: that might end up on another chain.
+        let refused = follower.submit(world.network.request(0, "d").into()).await;
+        assert_eq!(refused.unwrap_err(), SubmitError::Busy);
     }
 }
 
