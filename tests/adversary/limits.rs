@@ -127,7 +127,7 @@ async fn a_wrong_method_is_told_the_right_ones() {
     let world = World::get().await;
     let digest = "11".repeat(32);
     let places = [
-        (Method::DELETE, "/v1/requests".to_owned(), "POST"),
+        (Method::DELETE, "/v1/requests".to_owned(), "GET,HEAD,POST"),
         (Method::PUT, format!("/v1/requests/{digest}"), "GET,HEAD"),
         (Method::GET, "/v1/peer/tax/requests".to_owned(), "POST"),
         (Method::POST, format!("/v1/peer/tax/payloads/{digest}/{}/parts/0", &digest[..32]), "PUT"),

@@ -9,6 +9,7 @@ use chain::identifier::DepartmentId;
 use clap::Subcommand;
 use serde_json::{Value as Json, json};
 
+use self::listing::Offered;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::operator::Operator;
@@ -16,7 +17,7 @@ use super::request::print_json;
 use super::say;
 use crate::document::service::Service;
 use crate::folder::Folder;
-use crate::http::public::ServiceInForce;
+use crate::http::local_client::{LocalClient, LocalClientError};
 
 /// Steps of `proofgate service`.
 #[derive(Debug, Subcommand)]
@@ -103,15 +104,13 @@ pub(super) async fn run(folder: &Folder, step: Step) -> Result<(), Failure> {
         }
         Step::List { issuer, json, department } => {
             let operator = Operator::at(folder, department).await?;
-            let services = operator.client.services().await;
+            let offered = offered(&operator.client, issuer).await;
             operator.close().await?;
-            let wanted =
-                |it: &ServiceInForce| issuer.is_none_or(|issuer| it.service.issuer == issuer);
-            let services: Vec<_> = services?.into_iter().filter(wanted).collect();
+            let offered = offered?;
             if json {
-                print_json(&services);
+                print_json(&offered);
             } else {
-                services.iter().for_each(|it| say(listing::text(it)));
+                offered.iter().for_each(|it| say(listing::text(it)));
             }
             Ok(())
         }
@@ -125,6 +124,27 @@ pub(super) async fn run(folder: &Folder, step: Step) -> Result<(), Failure> {
             Ok(())
         }
     }
+}
+
+/// What the departments offer, or one of them, by dataset.
+async fn offered(
+    client: &LocalClient,
+    issuer: Option<DepartmentId>,
+) -> Result<Vec<Offered>, Failure> {
+    let mut offered = Vec::new();
+    for in_force in client.services().await? {
+        if issuer.is_some_and(|issuer| issuer.as_str() != in_force.issuer) {
+            continue;
+        }
+        match client.service(&in_force.document).await {
+            Ok(service) => offered.extend(Offered::new(in_force, service)),
+            // The chain takes any document; this is none of a service.
+            Err(LocalClientError::Unexpected { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    offered.sort_by_key(Offered::place);
+    Ok(offered)
 }
 
 fn draft(issuer: DepartmentId, dataset: &str, schema: &Schema, registrar: DepartmentId) -> Json {

@@ -11,7 +11,7 @@ use serde_json::{Value as Json, json};
 
 use super::readiness::Readying;
 use crate::department::{Department, Internal, Shared};
-use crate::document::{CircuitDocument, Service};
+use crate::document::CircuitDocument;
 use crate::http::public::{PublicApi, Readiness, ServiceInForce, Tip};
 use crate::http::{ChainSurface, Problem};
 
@@ -78,20 +78,15 @@ impl PublicApi for Notices {
 
     async fn services(&self) -> Result<Vec<ServiceInForce>, Problem> {
         let chain = self.ledger.snapshot();
-        let mut services = Vec::new();
-        for (_, dataset) in chain.state().datasets() {
-            let Some(current) = chain.state().service(&dataset.service) else { continue };
-            let document = self.ledger.document(current.document).await.map_err(Internal::from)?;
-            let service = document.and_then(|it| it.parse::<Service>().ok());
-            let Some(service) = service else { continue };
-            services.push(ServiceInForce {
+        let services = chain.state().datasets().filter_map(|(_, dataset)| {
+            Some(ServiceInForce {
+                issuer: dataset.issuer.to_string(),
                 entry: *dataset.service.as_digest(),
-                document: current.document,
+                document: chain.state().service(&dataset.service)?.document,
                 has_records: dataset.records.is_some(),
-                service,
-            });
-        }
-        Ok(services)
+            })
+        });
+        Ok(services.collect())
     }
 
     async fn departments(&self) -> Result<Json, Problem> {

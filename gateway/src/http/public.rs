@@ -19,7 +19,6 @@ use super::openapi;
 use super::openapi::schemas::DigestText;
 use super::path::PathOf;
 use super::problem::Problem;
-use crate::document::Service;
 
 pub(super) const TEXT: &str = "text/plain; charset=utf-8";
 /// What is found by its digest, or is signed and in the past, never changes.
@@ -41,7 +40,7 @@ pub trait PublicApi: Send + Sync + 'static {
     /// The circuits on the chain, with keys and provenance.
     fn circuits(&self) -> impl Future<Output = Result<serde_json::Value, Problem>> + Send;
 
-    /// The services on the chain that are in force: what may be asked, by whom and for what.
+    /// The services on the chain that are in force.
     fn services(&self) -> impl Future<Output = Result<Vec<ServiceInForce>, Problem>> + Send;
 
     /// The departments on the chain.
@@ -115,17 +114,19 @@ pub struct Tip {
     pub log_root: Digest,
 }
 
-/// A service that is in force.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// A service that is in force, as the chain has it. What its document says is for the reader to check.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ServiceInForce {
-    /// Its entry on the chain.
+    /// Whose it is: who put it on the chain.
+    pub issuer: String,
+    /// Its entry.
+    #[schema(value_type = DigestText)]
     pub entry: Digest,
     /// Digest of its document.
+    #[schema(value_type = DigestText)]
     pub document: Digest,
     /// Whether a root of its dataset was published.
     pub has_records: bool,
-    /// The document.
-    pub service: Service,
 }
 
 /// Routes that are answered however full the gateway is.

@@ -2,17 +2,41 @@
 
 use std::fmt::{Display, Write as _};
 
+use chain::identifier::DepartmentId;
+use serde::Serialize;
+
 use super::super::text::plain;
 use crate::document::service::{AsOf, PermittedBasis, PermittedOperands, Rule, Service};
 use crate::http::public::ServiceInForce;
 
-/// A service with its rules, a few lines without the last line's end. Another department wrote it, so that
-/// what a terminal would take for more than text is not in it.
-pub(super) fn text(in_force: &ServiceInForce) -> String {
-    let ServiceInForce { entry, service, has_records, .. } = in_force;
+/// A service that is in force, and is what its issuer may offer.
+#[derive(Debug, Serialize)]
+pub(super) struct Offered {
+    #[serde(flatten)]
+    in_force: ServiceInForce,
+    service: Service,
+}
+
+impl Offered {
+    /// None if the document names another department than put it on the chain, or does not hold: nobody's
+    /// questions find it.
+    pub(super) fn new(in_force: ServiceInForce, service: Service) -> Option<Self> {
+        let is_own = service.issuer.as_str() == in_force.issuer;
+        (is_own && service.check().is_ok()).then_some(Self { in_force, service })
+    }
+
+    /// What it is sorted by.
+    pub(super) fn place(&self) -> (DepartmentId, String) {
+        (self.service.issuer, self.service.dataset.clone())
+    }
+}
+
+/// A service with its rules, a few lines without the last line's end. Another department wrote it: nothing in it
+/// moves a terminal's cursor, and what goes on a command line is quoted.
+pub(super) fn text(Offered { in_force, service }: &Offered) -> String {
     let Service { issuer, dataset, title, registrar, as_of, .. } = service;
-    let (title, dataset) = (plain(title), plain(dataset));
-    let records = if *has_records { "" } else { "; no records yet" };
+    let (title, dataset, entry) = (plain(title), quoted(dataset), in_force.entry);
+    let records = if in_force.has_records { "" } else { "; no records yet" };
     let as_of = match as_of {
         AsOf::Today => "today".to_owned(),
         AsOf::Fixed { date } => format!("--as-of {date}"),
@@ -31,10 +55,11 @@ pub(super) fn text(in_force: &ServiceInForce) -> String {
 fn push_rule(text: &mut String, rule: &Rule) {
     let bases = rule.bases.iter().map(|basis| match basis {
         PermittedBasis::Consent => "the citizen's consent".to_owned(),
-        PermittedBasis::Statutory { reference } => format!("--law {reference:?}"),
+        PermittedBasis::Statutory { reference } => format!("--law {}", quoted(reference)),
     });
-    let (requesters, purposes) = (listed(&rule.requesters), plain(&listed(&rule.purposes)));
-    let (bases, circuits) = (plain(&listed(bases)), listed(&rule.circuits));
+    let purposes = listed(rule.purposes.iter().map(|it| quoted(it)));
+    let (requesters, bases) = (listed(&rule.requesters), listed(bases));
+    let circuits = listed(&rule.circuits);
     let mut push = |line: std::fmt::Arguments<'_>| {
         text.write_fmt(line).expect("writing to a string does not fail");
     };
@@ -59,6 +84,12 @@ fn operands(operands: &PermittedOperands) -> String {
     }
 }
 
+/// As a shell takes it for one argument.
+fn quoted(text: &str) -> String {
+    let text = plain(text);
+    shlex::try_quote(&text).expect("NUL is a control character, and none is left").into_owned()
+}
+
 /// `a, b`
 fn listed<T: Display>(items: impl IntoIterator<Item = T>) -> String {
     let texts: Vec<_> = items.into_iter().map(|it| it.to_string()).collect();
@@ -76,16 +107,48 @@ mod tests {
         let mut json = crate::document::service::tests::tax_service_json();
         json["title"] = json!("Wages\u{1b}[31m");
         let service: Service = from_value(json).unwrap();
-        let digest = Digest::of(b"entry");
-        let in_force =
-            ServiceInForce { entry: digest, document: digest, has_records: false, service };
-        let text = text(&in_force);
+        let text = text(&offered("tax", service.clone()).unwrap());
         assert!(text.starts_with("--issuer tax --dataset tax   Wages"), "{text}");
         assert!(!text.contains('\u{1b}') && text.contains("; no records yet"), "{text}");
         assert!(text.contains("\n  welfare may ask, --purpose benefit-eligibility"), "{text}");
         assert!(text.contains("ages counted at: --as-of 2024-12-31"), "{text}");
-        let mut closed = in_force;
-        closed.service.rules.clear();
-        assert!(super::text(&closed).ends_with("nobody may ask anything"));
+        let mut closed = service;
+        closed.rules.clear();
+        assert!(super::text(&offered("tax", closed).unwrap()).ends_with("may ask anything"));
+    }
+
+    fn offered(author: &str, service: Service) -> Option<Offered> {
+        let entry = Digest::of(b"entry");
+        let issuer = author.to_owned();
+        let in_force = ServiceInForce { issuer, entry, document: entry, has_records: false };
+        Offered::new(in_force, service)
+    }
+
+    #[test]
+    fn nobody_offers_in_another_departments_name() {
+        let service: Service =
+            from_value(crate::document::service::tests::tax_service_json()).unwrap();
+        assert!(offered("tax", service.clone()).is_some());
+        assert!(offered("welfare", service.clone()).is_none());
+        let mut unsound = service;
+        unsound.version = 2;
+        assert!(offered("tax", unsound).is_none());
+    }
+
+    #[test]
+    fn what_is_pasted_runs_nothing() {
+        let mut json = crate::document::service::tests::tax_service_json();
+        json["dataset"] = json!("wages;reboot");
+        json["rules"][0]["purposes"] = json!(["$(reboot)"]);
+        json["rules"][0]["bases"] =
+            json!([{"kind": "statutory", "reference": "the `reboot` act's"}]);
+        let text = text(&offered("tax", from_value(json).unwrap()).unwrap());
+        for given in ["wages;reboot", "$(reboot)", "the `reboot` act's"] {
+            let quoted = quoted(given);
+            assert_eq!(shlex::split(&quoted).unwrap(), [given]);
+            assert!(quoted != given && text.contains(&quoted), "{quoted}: {text}");
+        }
+        assert_eq!(quoted("wages"), "wages");
+        assert_eq!(shlex::split(&quoted("a\0b")).unwrap(), ["a\u{fffd}b"]);
     }
 }

@@ -1,8 +1,10 @@
 //! What an operator does through a gateway, from the other end.
 
+use crypto::Digest;
 use serde_json::Value as Json;
 
 use super::{Called, LocalClient};
+use crate::document::Service;
 use crate::http::local::operating::{Approval, Proposal, Published};
 use crate::http::public::ServiceInForce;
 
@@ -42,12 +44,20 @@ impl LocalClient {
         self.call(self.posting("/v1/proposals/ceremonies", &Json::Null)?).await
     }
 
-    /// What may be asked, as the gateway's copy of the chain has it.
+    /// The services that are in force, as the gateway's copy of the chain has them.
     ///
     /// # Errors
     /// [`LocalClientError`](super::LocalClientError)
     pub async fn services(&self) -> Called<Vec<ServiceInForce>> {
         self.get("/v1/services").await
+    }
+
+    /// A service's document, by its digest.
+    ///
+    /// # Errors
+    /// [`LocalClientError`](super::LocalClientError), also if the document is none of a service.
+    pub async fn service(&self, document: &Digest) -> Called<Service> {
+        self.get(&format!("/v1/documents/{document}")).await
     }
 
     /// The departments on the gateway's copy of the chain, as they stand now.

@@ -183,8 +183,7 @@ pub(super) fn operations() -> Vec<Operation> {
             ])
             .refuses(CHAIN),
         Operation::post(SURFACE, "/v1/services", "Publish a service document")
-            .about("A dataset, its schema, and who may ask what. It replaces the dataset's earlier document; \
-                    the same document again changes nothing.")
+            .about("A dataset, its schema, and who may ask what. It replaces the dataset's earlier document.")
             .within_limits()
             .reads_named("Service", service())
             .answers::<Published>(201, "Its entry on the chain.", published())

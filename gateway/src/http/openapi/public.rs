@@ -7,7 +7,7 @@ use super::schemas::{DIGEST, bytes, text};
 use super::{CSS, HTML};
 use crate::http::body::OCTETS;
 use crate::http::chain::{EntryDocument, NOTE};
-use crate::http::public::{Readiness, TEXT, Tip};
+use crate::http::public::{Readiness, ServiceInForce, TEXT, Tip};
 
 const SURFACE: &str = "public";
 
@@ -30,10 +30,14 @@ fn chain() -> Vec<Operation> {
             .about("With keys, provenance and approvals. `development` keys can be forged by whoever made them.")
             .within_limits()
             .answers_named(200, "The circuits.", "Circuits", json!([])),
-        Operation::get(SURFACE, "/v1/services", "What may be asked")
-            .about("The service document of each dataset, as it is in force: its schema, and who may ask what, for what, on what ground.")
+        Operation::get(SURFACE, "/v1/services", "The services that are in force")
+            .about("One for each dataset. The document, by its digest, has the schema, and who may ask what, for what, on what ground.")
             .within_limits()
-            .answers_named(200, "The services.", "Services", json!([])),
+            .lists::<ServiceInForce>(
+                200,
+                "The services.",
+                json!([{ "issuer": "tax", "entry": DIGEST, "document": DIGEST, "has_records": true }]),
+            ),
         Operation::get(SURFACE, "/v1/departments", "The departments on the chain")
             .within_limits()
             .answers_named(200, "Their documents.", "Departments", json!([])),

@@ -158,17 +158,6 @@ pub(super) fn all() -> Vec<(String, RefOr<Schema>)> {
             ),
         ),
         named(
-            "Services",
-            Schema::Array(
-                utoipa::openapi::ArrayBuilder::new()
-                    .items(RefOr::T(object(
-                        "A service that is in force, and whether a root of its dataset was published.",
-                        &["entry", "document", "has_records", "service"],
-                    )))
-                    .build(),
-            ),
-        ),
-        named(
             "Departments",
             Schema::Array(
                 utoipa::openapi::ArrayBuilder::new()
