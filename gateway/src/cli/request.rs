@@ -219,13 +219,21 @@ fn today() -> Date {
     Date::from_unix_seconds(chain::time::SystemClock.now().unix_seconds())
 }
 
-/// The citizen's identifier: a line of standard input, asked for if that is a terminal.
+/// The citizen's identifier: all of standard input, or a line that is asked for if that is a terminal.
 pub(super) fn subject_from_input() -> Result<String, Failure> {
     let (mut text, input) = (String::new(), std::io::stdin().lock());
-    if input.is_terminal() {
+    let at_terminal = input.is_terminal();
+    let mut input = input.take(MAX_SUBJECT_BYTES + 1);
+    let read = if at_terminal {
         eprint!("the citizen's identifier: ");
+        input.read_line(&mut text)
+    } else {
+        input.read_to_string(&mut text)
+    };
+    if text.len() as u64 > MAX_SUBJECT_BYTES {
+        let told = "standard input: too long for a citizen's identifier";
+        return Err(Failure::new(Exit::DataErr, told));
     }
-    let read = input.take(MAX_SUBJECT_BYTES).read_line(&mut text);
     read.map_err(|error| Failure::new(Exit::DataErr, format_args!("standard input: {error}")))?;
     Ok(text.trim().to_owned())
 }

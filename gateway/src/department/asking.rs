@@ -367,10 +367,15 @@ impl Department {
             let row = row?;
             let asked = view(&request_digest(&row.request), &row);
             let Request { issuer, purpose, created, .. } = row.request;
-            let status = match asked.status {
+            let status = match (asked.status, &row.stage) {
                 // Nobody has looked since.
-                Status::Sent if self.now() > asked.expires => Status::NotProven,
-                status => status,
+                (Status::Sent, stage) if self.now() > asked.expires => match stage {
+                    Stage::Sent(Sent { rejected: Some(code), .. }) => {
+                        Status::Rejected { code: code.clone() }
+                    }
+                    _ => Status::NotProven,
+                },
+                (status, _) => status,
             };
             Ok(AskedQuestion {
                 request: asked.request,

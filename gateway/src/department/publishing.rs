@@ -137,7 +137,7 @@ pub struct Proposal {
 }
 
 impl Department {
-    /// Publishes a service; it replaces the one that the dataset has, or is found if it is that one.
+    /// Publishes a service; it replaces the one that the dataset has.
     ///
     /// # Errors
     /// [`PublishError`]
@@ -155,11 +155,6 @@ impl Department {
         };
         let document = Document::new(service)?;
         let replaces = self.service_entry(&service.dataset).await?;
-        let replica = self.chain();
-        let current = replaces.and_then(|it| Some((it, replica.state().service(&it)?.document)));
-        if let Some((entry, _)) = current.filter(|(_, it)| it == document.digest()) {
-            return Ok(entry);
-        }
         let content = Content::Service { document: *document.digest(), replaces };
         Ok(self.append(content, Some(document)).await.map_err(Internal::from)?)
     }
