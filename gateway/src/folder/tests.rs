@@ -7,6 +7,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::config::ChainRole;
+use crate::following::Remembered;
 
 fn plan() -> Plan {
     Plan {
@@ -39,8 +40,10 @@ fn a_new_folder_holds_together() {
     let made = init(&folder, &plan()).unwrap();
     assert_eq!(
         names(folder.root()),
-        ["genesis.json", "proofgate.toml", "proving", "tax", "validator.key"]
+        ["genesis.json", "network.json", "proofgate.toml", "proving", "tax", "validator.key"]
     );
+    let served = Remembered::require(&folder, made.genesis.network()).unwrap();
+    assert_eq!((served.height, served.departments.len()), (0, 1));
     let config = folder.config().unwrap();
     assert_eq!(config.departments, [made.document.id]);
     assert_eq!(config.chain, ChainRole::Validator("tax".parse().unwrap()));
