@@ -111,6 +111,15 @@ fn two_gateways_set_up_by_commands_do_the_whole_exchange() {
     assert_eq!(refused.status.code(), Some(65));
     let told = String::from_utf8(refused.stderr).unwrap();
     assert!(told.contains("rule 1, requesters: no department welfair"), "{told}");
+    service = pair::service();
+    service["registrar"] = serde_json::json!("taxx");
+    let told = String::from_utf8(publish(&service).stderr).unwrap();
+    assert!(told.contains("registrar: no department taxx"), "{told}");
+
+    // A subject is read whole or not at all.
+    let long = format!("{POOR}{}", " ".repeat(64));
+    let refused = gateway::proofgate_told(&pair.tax(), &["enrolment-code"], &long);
+    assert_eq!(refused.status.code(), Some(65), "{refused:?}");
 
     // The answer is a file, which anybody verifies offline against the genesis file.
     let bundle = done(proofgate(&pair.welfare(), &["request", "bundle", &request]));
@@ -210,6 +219,26 @@ fn two_gateways_set_up_by_commands_do_the_whole_exchange() {
     done(proofgate(&pair.tax(), &["approve"]));
     let report = json(&done(proofgate(&pair.tax(), &["audit", "--json"])));
     assert_eq!(report["entries"]["proof"], 2, "{report}");
+
+    // The file alone is made again, of a chain that is in order.
+    let file = pair.tax().join("network.json");
+    std::fs::remove_file(&file).unwrap();
+    assert!(done(proofgate(&pair.tax(), &rebuild)).contains("nothing to do"));
+    done(proofgate(&pair.tax(), &["approve"]));
+
+    // Where more was served than either copy has, nothing is in order, unless that is given up.
+    let served = std::fs::read_to_string(&file).unwrap();
+    let height = report["height"].as_u64().unwrap();
+    let (now, more) = (format!("\"height\":{height},"), format!("\"height\":{},", height + 1));
+    assert!(served.contains(&now), "{served}");
+    std::fs::write(&file, served.replace(&now, &more)).unwrap();
+    for arguments in [&["approve"][..], &rebuild] {
+        let refused = proofgate(&pair.tax(), arguments);
+        assert_eq!(refused.status.code(), Some(65), "{refused:?}");
+    }
+    let given_up = [&rebuild[..], &["--replace-fork"]].concat();
+    assert!(done(proofgate(&pair.tax(), &given_up)).contains("nothing to do"));
+    done(proofgate(&pair.tax(), &["approve"]));
 }
 
 #[test]

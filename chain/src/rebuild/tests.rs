@@ -102,12 +102,6 @@ fn cut_short(world: &World) {
     fs::remove_dir_all(world.path("short")).unwrap();
 }
 
-#[track_caller]
-fn assert_not_needed(error: &RebuildError, height: u64, other: u64) {
-    let RebuildError::NotNeeded { ours, theirs, .. } = error else { panic!("{error}") };
-    assert_eq!((*ours, *theirs), (height, other));
-}
-
 #[tokio::test]
 async fn a_chain_that_was_cut_short_is_whole_again() {
     let world = World::new(6);
@@ -126,7 +120,7 @@ async fn a_chain_that_was_cut_short_is_whole_again() {
     assert_eq!(read_mark(&world.path("chain.damaged-1")).unwrap().unwrap().height, 5);
     // A second time, there is nothing to do.
     let error = world.rebuild(&peer).await.unwrap_err();
-    assert_not_needed(&error, 6, 6);
+    assert_eq!(error, RebuildError::NotNeeded { ours: 6, block: world.hash(6), theirs: 6 });
 }
 
 #[tokio::test]
@@ -166,7 +160,7 @@ async fn a_shorter_chain_that_opens_is_replaced_and_a_longer_one_is_not() {
     fs::remove_dir_all(world.path("peer")).unwrap();
     let peer = world.peer(2);
     let error = world.rebuild(&peer).await.unwrap_err();
-    assert_not_needed(&error, 5, 2);
+    assert_eq!(error, RebuildError::NotNeeded { ours: 5, block: world.hash(5), theirs: 2 });
     assert_eq!(world.height(), 5);
 }
 
@@ -193,7 +187,10 @@ async fn a_second_chain_is_named_as_such_and_gives_way_only_if_that_is_wanted() 
         assert_eq!(world.height(), end);
         // What is the same is not replaced, whatever is wanted.
         let error = world.rebuild_to(&peer, wanted).await.unwrap_err();
-        assert_not_needed(&error, end, end);
+        assert_eq!(
+            error,
+            RebuildError::NotNeeded { ours: end, block: world.hash(there), theirs: end }
+        );
     }
 }
 
@@ -289,7 +286,7 @@ async fn a_crash_at_any_step_leaves_the_old_or_the_new_one() {
     assert_eq!(world.height(), 4);
     fs::rename(world.chain(), world.path("chain.rebuilt")).unwrap();
     let error = world.rebuild(&peer).await.unwrap_err();
-    assert_not_needed(&error, 4, 4);
+    assert_eq!(error, RebuildError::NotNeeded { ours: 4, block: world.hash(4), theirs: 4 });
     assert_eq!(world.height(), 4);
     assert_eq!(world.names(), ["chain", "chain.damaged-1", "peer"]);
 }

@@ -73,13 +73,13 @@ impl Fault {
             _ => Exit::DataErr,
         };
         let (code, place) = (error.code(), error.place());
-        // A gateway's own words are among it.
         let hint = match error {
             AuditError::Folder(OpenError::Locked { .. }) => {
                 "; a running gateway's is audited by --url"
             }
             _ => "",
         };
+        // A gateway's own words are among it.
         let message = plain(&format!("{of}: {error} [{code}]{hint}"));
         Self { failure: Failure::new(exit, message), code: Some(code), place }
     }

@@ -3,6 +3,7 @@
 mod bundling;
 mod ground;
 mod idempotency;
+mod listing;
 mod offer;
 mod receipts;
 mod sending;
@@ -30,6 +31,7 @@ use crate::store::{Batch, Table};
 use crate::subject::Subject;
 
 pub use idempotency::Idempotency;
+pub use listing::AskedQuestion;
 pub use offer::{Offer, OfferError};
 
 /// What a department's own system asks.
@@ -175,23 +177,6 @@ impl AskError {
             Self::Internal(_) => "internal",
         }
     }
-}
-
-/// A question among those that this department asked: nothing in it says whom it is about.
-#[derive(Clone, Debug, PartialEq)]
-pub struct AskedQuestion {
-    /// Digest of the request.
-    pub request: Digest,
-    /// Who was asked.
-    pub issuer: DepartmentId,
-    /// What for.
-    pub purpose: String,
-    /// When, Unix seconds.
-    pub created: u64,
-    /// Until when an answer counts, Unix seconds.
-    pub expires: u64,
-    /// What became of it.
-    pub status: Status,
 }
 
 /// A question as the requester keeps it.
@@ -349,44 +334,6 @@ impl Department {
     pub async fn asked(&self, digest: &Digest) -> Result<Option<Asked>, Internal> {
         self.lapse(digest).await?;
         Ok(self.asked_row(digest)?.map(|row| view(digest, &row)))
-    }
-
-    /// The questions of this department: up to `limit` of those after `after`, in no order that means anything.
-    /// Fewer are all that there are.
-    ///
-    /// # Errors
-    /// [`Internal`] if the store fails.
-    pub fn asked_questions(
-        &self,
-        after: Option<&Digest>,
-        limit: usize,
-    ) -> Result<Vec<AskedQuestion>, Internal> {
-        let after = after.map(|digest| &digest.as_bytes()[..]);
-        let rows = self.store.scan_after::<AskedRow>(Table::Asked, after).take(limit);
-        rows.map(|row| {
-            let row = row?;
-            let asked = view(&request_digest(&row.request), &row);
-            let Request { issuer, purpose, created, .. } = row.request;
-            let status = match (asked.status, &row.stage) {
-                // Nobody has looked since.
-                (Status::Sent, stage) if self.now() > asked.expires => match stage {
-                    Stage::Sent(Sent { rejected: Some(code), .. }) => {
-                        Status::Rejected { code: code.clone() }
-                    }
-                    _ => Status::NotProven,
-                },
-                (status, _) => status,
-            };
-            Ok(AskedQuestion {
-                request: asked.request,
-                issuer,
-                purpose,
-                created,
-                expires: asked.expires,
-                status,
-            })
-        })
-        .collect()
     }
 
     /// Moves a question on as far as it goes: onto the chain, then to the issuer.

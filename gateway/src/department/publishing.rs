@@ -27,14 +27,6 @@ pub enum PublishError {
     /// The service names another issuer.
     #[error("service: its issuer is another department")]
     OtherIssuer,
-    /// The department is a member of the network with exactly this document.
-    #[error(
-        "{0} is a department of this network with exactly this document: it is already in force"
-    )]
-    InForce(DepartmentId),
-    /// The circuit document does not hold.
-    #[error("circuit: {0}")]
-    Circuit(#[from] CircuitDocumentError),
     /// The service permits somebody, or relies on a registrar, whom the network does not have.
     #[error(
         "service: {place}: no department {department} in this network; who joins is named afterwards"
@@ -45,6 +37,14 @@ pub enum PublishError {
         /// Its name.
         department: DepartmentId,
     },
+    /// The department is a member of the network with exactly this document.
+    #[error(
+        "{0} is a department of this network with exactly this document: it is already in force"
+    )]
+    InForce(DepartmentId),
+    /// The circuit document does not hold.
+    #[error("circuit: {0}")]
+    Circuit(#[from] CircuitDocumentError),
     /// The dataset exists with another schema.
     #[error(
         "service: dataset {dataset:?} has records under another schema; publish it under another name"
@@ -146,7 +146,7 @@ impl Department {
         if service.issuer != self.id {
             return Err(PublishError::OtherIssuer);
         }
-        self.know_departments(service)?;
+        self.check_departments(service)?;
         match self.records().create(&service.dataset, &service.schema) {
             Err(RecordsError::OtherSchema { dataset, .. }) => {
                 return Err(PublishError::OtherSchema { dataset });
@@ -160,7 +160,7 @@ impl Department {
     }
 
     /// The service names departments of this network only: a mistyped one would be refused what it may ask.
-    fn know_departments(&self, service: &Service) -> Result<(), PublishError> {
+    fn check_departments(&self, service: &Service) -> Result<(), PublishError> {
         let requesters = service.rules.iter().zip(1..).flat_map(|(rule, number)| {
             let named = move |it: &DepartmentId| (format!("rule {number}, requesters"), *it);
             rule.requesters.iter().map(named)

@@ -9,6 +9,7 @@ mod importing;
 mod impostor;
 mod keys_of_ceremonies;
 mod lagging;
+mod listing;
 mod network;
 mod overload;
 mod payloads;

@@ -170,7 +170,7 @@ pub enum ServiceError {
         path: String,
     },
     /// No such operator.
-    #[error("{place}: no operator {operator:?}; there are {}", names())]
+    #[error("{place}: no operator {operator:?}; there are {}", operator_names())]
     UnknownOperator {
         /// Where in the document.
         place: String,
@@ -283,7 +283,7 @@ impl Service {
 }
 
 /// `$eq, $ne, …`
-fn names() -> String {
+fn operator_names() -> String {
     let mut names = Operator::ALL.map(Operator::name).to_vec();
     names.dedup(); // `$exists` stands for two
     names.join(", ")

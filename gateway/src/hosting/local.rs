@@ -66,7 +66,7 @@ impl<P: Peers + 'static> LocalApi for Hosted<P> {
     }
 
     async fn questions(&self, page: Page<Digest>) -> Result<Vec<AskedQuestion>, Problem> {
-        let asked = self.department.asked_questions(page.after.as_ref(), page.limit)?;
+        let asked = self.department.asked_questions(page.after.as_ref(), page.limit).await?;
         Ok(asked.into_iter().map(question).collect())
     }
 

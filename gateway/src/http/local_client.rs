@@ -144,7 +144,7 @@ impl LocalClient {
     /// # Errors
     /// [`LocalClientError`]
     pub async fn questions(&self) -> Called<Vec<AskedQuestion>> {
-        self.all("/v1/requests", |last: &AskedQuestion| last.request).await
+        self.all_pages("/v1/requests", |last: &AskedQuestion| last.request).await
     }
 
     /// The signed offer of a pseudonymous question.
@@ -160,18 +160,18 @@ impl LocalClient {
     /// # Errors
     /// [`LocalClientError`]
     pub async fn received(&self) -> Called<Vec<Received>> {
-        self.all("/v1/received", |last: &Received| last.request).await
+        self.all_pages("/v1/received", |last: &Received| last.request).await
     }
 
-    /// All pages of a list, from the one after the item that `place` of the last one is.
-    async fn all<T: DeserializeOwned>(
+    /// All pages of a list; `id` names an item, and the page after it.
+    async fn all_pages<T: DeserializeOwned, I: fmt::Display>(
         &self,
         list: &str,
-        place: impl Fn(&T) -> Digest,
+        id: impl Fn(&T) -> I,
     ) -> Called<Vec<T>> {
         let mut all: Vec<T> = Vec::new();
         loop {
-            let page = Page { after: all.last().map(&place), ..Page::default() };
+            let page = Page { after: all.last().map(&id), ..Page::default() };
             let next: Vec<T> = self.get(&format!("{list}?{}", page.query())).await?;
             let is_last = next.len() < page.limit;
             all.extend(next);

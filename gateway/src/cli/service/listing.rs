@@ -1,6 +1,6 @@
 //! What may be asked, in words, as the command line wants it asked.
 
-use std::fmt::{Display, Write as _};
+use std::fmt::Display;
 
 use chain::identifier::DepartmentId;
 use serde::Serialize;
@@ -35,24 +35,27 @@ impl Offered {
 /// moves a terminal's cursor, and what goes on a command line is quoted.
 pub(super) fn text(Offered { in_force, service }: &Offered) -> String {
     let Service { issuer, dataset, title, registrar, as_of, .. } = service;
-    let (title, dataset, entry) = (plain(title), quoted(dataset), in_force.entry);
     let records = if in_force.has_records { "" } else { "; no records yet" };
     let as_of = match as_of {
         AsOf::Today => "today".to_owned(),
         AsOf::Fixed { date } => format!("--as-of {date}"),
     };
-    let mut text = format!(
-        "--issuer {issuer} --dataset {dataset}   {title}{records}\n  \
-         entry {entry}; keys enrolled by {registrar}; ages counted at: {as_of}"
-    );
+    let mut lines = vec![
+        format!("--issuer {issuer} --dataset {}   {title}{records}", quoted(dataset)),
+        format!(
+            "  entry {}; keys enrolled by {registrar}; ages counted at: {as_of}",
+            in_force.entry
+        ),
+    ];
     if service.rules.is_empty() {
-        text.push_str("\n  nobody may ask anything");
+        lines.push("  nobody may ask anything".to_owned());
     }
-    service.rules.iter().for_each(|rule| push_rule(&mut text, rule));
-    text
+    lines.extend(service.rules.iter().flat_map(lines_of));
+    let lines: Vec<_> = lines.iter().map(|line| plain(line)).collect();
+    lines.join("\n")
 }
 
-fn push_rule(text: &mut String, rule: &Rule) {
+fn lines_of(rule: &Rule) -> Vec<String> {
     let bases = rule.bases.iter().map(|basis| match basis {
         PermittedBasis::Consent => "the citizen's consent".to_owned(),
         PermittedBasis::Statutory { reference } => format!("--law {}", quoted(reference)),
@@ -60,15 +63,11 @@ fn push_rule(text: &mut String, rule: &Rule) {
     let purposes = listed(rule.purposes.iter().map(|it| quoted(it)));
     let (requesters, bases) = (listed(&rule.requesters), listed(bases));
     let circuits = listed(&rule.circuits);
-    let mut push = |line: std::fmt::Arguments<'_>| {
-        text.write_fmt(line).expect("writing to a string does not fail");
-    };
-    push(format_args!("\n  {requesters} may ask, --purpose {purposes}, by {bases}, {circuits}:"));
-    for it in &rule.conditions {
-        let (path, operators) = (plain(&it.path), plain(&listed(&it.operators)));
-        let operands = plain(&operands(&it.operands));
-        push(format_args!("\n    {path}  {operators}  {operands}"));
-    }
+    let first = format!("  {requesters} may ask, --purpose {purposes}, by {bases}, {circuits}:");
+    let conditions = rule.conditions.iter().map(|it| {
+        format!("    {}  {}  {}", it.path, listed(&it.operators), operands(&it.operands))
+    });
+    std::iter::once(first).chain(conditions).collect()
 }
 
 fn operands(operands: &PermittedOperands) -> String {
@@ -105,11 +104,14 @@ mod tests {
     #[test]
     fn what_may_be_asked_is_said_as_it_has_to_be_asked() {
         let mut json = crate::document::service::tests::tax_service_json();
-        json["title"] = json!("Wages\u{1b}[31m");
+        json["title"] = json!("Wages\u{1b}[31m\n--issuer welfare");
+        json["rules"][0]["purposes"] = json!(["benefit-eligibility", "z\u{202e}a"]);
         let service: Service = from_value(json).unwrap();
         let text = text(&offered("tax", service.clone()).unwrap());
         assert!(text.starts_with("--issuer tax --dataset tax   Wages"), "{text}");
-        assert!(!text.contains('\u{1b}') && text.contains("; no records yet"), "{text}");
+        assert!(text.contains("; no records yet"), "{text}");
+        assert!(!text.contains(['\u{1b}', '\u{202e}']), "{text}");
+        assert_eq!(text.lines().filter(|line| line.starts_with("--issuer")).count(), 1, "{text}");
         assert!(text.contains("\n  welfare may ask, --purpose benefit-eligibility"), "{text}");
         assert!(text.contains("ages counted at: --as-of 2024-12-31"), "{text}");
         let mut closed = service;

@@ -78,16 +78,7 @@ impl LocalClient {
     /// # Errors
     /// [`LocalClientError`]
     pub async fn payloads(&self) -> Called<Vec<PayloadReceived>> {
-        let mut all: Vec<PayloadReceived> = Vec::new();
-        loop {
-            let page = Page { after: all.last().map(|last| last.id), ..Page::default() };
-            let next = self.payloads_page(page).await?;
-            let is_last = next.len() < page.limit;
-            all.extend(next);
-            if is_last {
-                return Ok(all);
-            }
-        }
+        self.all_pages("/v1/payloads", |last: &PayloadReceived| last.id).await
     }
 
     /// A page of the payloads that others sent the department.

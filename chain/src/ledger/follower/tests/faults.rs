@@ -301,6 +301,21 @@ async fn a_shorter_upstream_is_told_and_rolls_nobody_back() {
     }
 }
 
+#[tokio::test]
+async fn a_shorter_upstream_that_goes_on_is_found_out_before_its_next_block() {
+    let world = followed(&["a", "b", "c"]).await;
+    let other = Other::of(&world, 1, &[]).await;
+    let mut options = world.options_to(Arc::new(other.near.clone()));
+    options.wait = Duration::from_secs(3_600);
+    let follower = FollowerLedger::open(options).unwrap();
+    follower.following().wait_for(Option::is_some).await.unwrap();
+    other.near.ledger.submit(world.network.request(2, "x").into()).await.unwrap();
+    let mut stopped = follower.shared.stopped.subscribe();
+    let stopped = tokio::time::timeout(Duration::from_secs(60), stopped.wait_for(Option::is_some));
+    let reason = stopped.await.unwrap().unwrap().clone().unwrap();
+    assert!(matches!(reason, StopReason::Fork { height: 2, .. }), "{reason}");
+}
+
 /// Serves the chain of one ledger, and the checkpoints of another.
 #[derive(Debug)]
 struct TwoFaced {
