@@ -4,6 +4,7 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::Duration;
@@ -40,10 +41,23 @@ pub(crate) fn command(folder: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-/// A port of this machine that was free a moment ago.
+/// A port of this machine that is free, and stays so until it is listened on: it is below those that the system
+/// gives to connections, and no other call of this process gets it.
 pub(crate) fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    listener.local_addr().unwrap().port()
+    const BELOW_CONNECTIONS: std::ops::Range<u32> = 12_000..32_000;
+    static TAKEN: AtomicU32 = AtomicU32::new(0);
+    let length = BELOW_CONNECTIONS.end - BELOW_CONNECTIONS.start;
+    // Processes that run at the same time begin far from each other, though their ids are neighbours.
+    let first = std::process::id().wrapping_mul(7_919);
+    loop {
+        let turn = TAKEN.fetch_add(1, Ordering::Relaxed);
+        assert!(turn < length, "no port is free");
+        let port = BELOW_CONNECTIONS.start + first.wrapping_add(turn) % length;
+        let port = u16::try_from(port).unwrap();
+        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 /// A gateway's process. Killed when this is dropped.
