@@ -194,6 +194,9 @@ impl From<LocalClientError> for Failure {
             LocalClientError::Problem(problem) if problem.code == "dataset-unknown" => {
                 "; proofgate service list names those there are, service publish makes one"
             }
+            LocalClientError::Problem(problem) if problem.code == "circuit-unapproved" => {
+                "; proofgate circuits propose or setup publish puts one forward, approve --all approves it"
+            }
             _ => "",
         };
         Self::new(exit, format_args!("{error}{hint}"))

@@ -121,6 +121,9 @@ pub enum AskError {
     /// The question is not well-formed.
     #[error(transparent)]
     Request(#[from] RequestError),
+    /// No answer could be believed. Nothing was asked.
+    #[error("the departments have approved no key of {0} that this one believes")]
+    NoApprovedKey(CircuitId),
     /// The registrar has no key of this citizen, so nobody could consent.
     #[error("{registrar} has no consent key of this citizen")]
     NoKeyCard {
@@ -167,6 +170,7 @@ impl AskError {
             Self::Subject(_) => "subject",
             Self::Query(_) => "request-query",
             Self::Request(error) => error.code(),
+            Self::NoApprovedKey(_) => "circuit-unapproved",
             Self::NoKeyCard { .. } => "key-card-missing",
             Self::KeyCard(error) => error.code(),
             Self::KeyCardNotCurrent => "key-card-not-current",
@@ -268,6 +272,13 @@ impl Department {
             // A number that nobody has would become an entry on the chain, and then silence.
             check_subject(subject, &service).map_err(AskError::Subject)?;
         }
+        let circuit = CircuitId::of(match ask.subject {
+            Some(_) => Mode::Identified,
+            None => Mode::Pseudonymous,
+        });
+        if !self.has_approved_key(circuit).await? {
+            return Err(AskError::NoApprovedKey(circuit));
+        }
         let (basis, card) = self.ground(&ask, &service, peers).await?;
         let query = Query::parse(&ask.query, &service.schema, ask.as_of)?;
         let created = self.now();
@@ -276,10 +287,7 @@ impl Department {
         let request = Request {
             version: VERSION,
             network: *self.shared.genesis.network(),
-            circuit: CircuitId::of(match ask.subject {
-                Some(_) => Mode::Identified,
-                None => Mode::Pseudonymous,
-            }),
+            circuit,
             requester: self.id,
             issuer: ask.issuer,
             service: service_entry,

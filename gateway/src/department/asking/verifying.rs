@@ -5,13 +5,15 @@ use std::time::Instant;
 
 use chain::identifier::{DepartmentId, EntryId};
 use chain::time::Timestamp;
+use circuits::statement::CircuitId;
 use crypto::{Digest, canonical};
 
 use super::{AskedRow, Stage, receipts};
 use crate::chain_view::ChainView;
 use crate::department::{Department, Internal};
-use crate::document::CheckedRequest;
+use crate::document::circuit::Provenance;
 use crate::document::request::LegalBasis;
+use crate::document::{CheckedRequest, CircuitDocument};
 use crate::exchange::Exchange;
 use crate::exchange::verification::{self, Question, Refusal, VerifiedAnswer};
 use crate::measure;
@@ -76,6 +78,21 @@ impl Department {
             self.openings.answered(sender);
         }
         Ok(outcome)
+    }
+
+    /// Whether an answer could be believed: the departments approved a key of the circuit, in production one
+    /// of a ceremony.
+    pub(super) async fn has_approved_key(&self, circuit: CircuitId) -> Result<bool, Internal> {
+        let strict = self.shared.strictness.production;
+        for (digest, _) in self.chain().state().approved_circuits() {
+            let document = self.document::<CircuitDocument>(*digest).await?;
+            if document.is_some_and(|it| {
+                it.circuit == circuit && !(strict && it.provenance == Provenance::Development)
+            }) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// All the verifier's duties, off the async threads. Returns the entries too that the answer rests

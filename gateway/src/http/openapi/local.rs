@@ -45,6 +45,8 @@ pub(super) fn operations() -> Vec<Operation> {
                 "policy-condition",
                 "policy-as-of",
                 "budget-requester",
+                "circuit-unapproved",
+                "circuit-without-key",
                 "key-card-missing",
                 "idempotency-conflict",
                 "peer-unreached",

@@ -56,6 +56,7 @@ pub(super) fn operations() -> Vec<Operation> {
                 "policy-condition",
                 "policy-as-of",
                 "budget-requester",
+                "circuit-without-key",
                 "prover-full",
             ]),
         Operation::post(SURFACE, "/v1/peer/{department}/answers", "Answer a question")

@@ -129,6 +129,8 @@ pub(super) const TABLE: &[Row] = &[
             "request-state",
             "request-repeated",
             "request-answered",
+            "circuit-unapproved",
+            "circuit-without-key",
             "consent-withdrawn",
             "consent-repeated",
             "answer-replayed",
