@@ -3,7 +3,7 @@
 //!
 //! Everybody knows the secrets of the first phase, so that it is prepared in seconds. All
 //! that follows is as with any other. With `PROOFGATE_CEREMONY=full` in the environment the ceremony is about both
-//! circuits, and snarkjs prepares a first phase to which two have contributed: that takes half an hour.
+//! circuits, each of which is proved with, and snarkjs prepares a first phase to which two have contributed: that takes half an hour.
 
 #![expect(clippy::unwrap_used, reason = "every function here is part of a test")]
 
@@ -27,7 +27,7 @@ use circuits::statement::CircuitId;
 use serde_json::Value;
 
 use gateway::{Gateway, done, free_port, proofgate};
-use pair::{LAW, Pair, service};
+use pair::{LAW, Pair, consent, service};
 
 const BEACON: &str = "0102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f20";
 /// A citizen of the sample data.
@@ -389,14 +389,23 @@ fn in_production(consortium: &mut Consortium) {
     let records = pair.file("records.csv", include_str!("../gateway/data/tax.csv"));
     done(proofgate(&pair.tax(), &["import", "--dataset", "wages", records.to_str().unwrap()]));
     let request = pair.ask(CITIZEN, 100_000_000_000, &["--law", LAW]);
-    let shown = done(proofgate(&pair.welfare(), &["request", "show", "--wait", "300", &request]));
-    assert!(shown.contains("verified") && !shown.contains("development"), "{shown}");
+    verified(pair, &request);
+    if is_full() {
+        let wallet = pair.wallet(CITIZEN);
+        let (request, offer) = pair.offer(100_000_000_000);
+        consent(&wallet, &["approve", "--yes", "--offer", offer.to_str().unwrap()]);
+        verified(pair, &request);
+    }
+}
 
-    // What was filed verifies offline, by the same standard.
-    let bundle = done(proofgate(&pair.welfare(), &["request", "bundle", &request]));
+/// Welfare holds an answer to the question, and what it filed verifies offline by the same standard.
+fn verified(pair: &Pair, request: &str) {
+    let shown = done(proofgate(&pair.welfare(), &["request", "show", "--wait", "300", request]));
+    assert!(shown.contains("verified") && !shown.contains("development"), "{shown}");
+    let bundle = done(proofgate(&pair.welfare(), &["request", "bundle", request]));
     let bundle = pair.file("answer.json", bundle.trim_end());
     let genesis = pair.genesis();
     let verify = ["verify", bundle.to_str().unwrap(), "--genesis", genesis.to_str().unwrap()];
-    let verified = done(proofgate(Path::new("."), &[&verify[..], &["--production"]].concat()));
-    assert!(!verified.contains("development key"), "{verified}");
+    let told = done(proofgate(Path::new("."), &[&verify[..], &["--production"]].concat()));
+    assert!(!told.contains("development key"), "{told}");
 }

@@ -112,12 +112,23 @@ impl Pair {
 
     /// Welfare asks tax whether wages are below `cents`; the request's digest.
     pub(crate) fn ask(&self, subject: &str, cents: u64, more: &[&str]) -> String {
+        self.ask_about(&["--subject", "-"], subject, cents, more)
+    }
+
+    /// The same of the citizen whose wallet takes it to tax, as a file.
+    pub(crate) fn offer(&self, cents: u64) -> (String, PathBuf) {
+        let request = self.ask_about(&["--pseudonymous"], "", cents, &[]);
+        let offer = done(proofgate(&self.welfare(), &["request", "offer", &request]));
+        (request, self.file("offer.json", &offer))
+    }
+
+    fn ask_about(&self, about: &[&str], told: &str, cents: u64, more: &[&str]) -> String {
         let query = json!([{"path": ["total_wages_cents"], "predicate": {"$lt": cents}}]);
         let query = query.to_string();
         let ask = ["request", "ask", "--json", "--issuer", "tax", "--dataset", "wages"];
-        let about = ["--subject", "-", "--purpose", PURPOSE, "--as-of", "2024-12-31"];
-        let arguments = [&ask[..], &about, &["--query", &query], more].concat();
-        let asked = done(proofgate_told(&self.welfare(), &arguments, subject));
+        let facts = ["--purpose", PURPOSE, "--as-of", "2024-12-31", "--query", &query];
+        let arguments = [&ask[..], about, &facts, more].concat();
+        let asked = done(proofgate_told(&self.welfare(), &arguments, told));
         let asked: Value = serde_json::from_str(&asked).unwrap();
         asked["request"].as_str().unwrap().to_owned()
     }
