@@ -395,6 +395,10 @@ fn in_production(consortium: &mut Consortium) {
         let (request, offer) = pair.offer(100_000_000_000);
         consent(&wallet, &["approve", "--yes", "--offer", offer.to_str().unwrap()]);
         verified(pair, &request);
+    } else {
+        // Whose answer nobody would believe is not asked.
+        let words = ["pseudonymous/v1", "proofgate setup publish"];
+        refused(&pair.ask_of_a_wallet(100_000_000_000), 65, &words);
     }
 }
 

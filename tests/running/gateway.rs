@@ -41,8 +41,8 @@ pub(crate) fn command(folder: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-/// A port of this machine that is free, and stays so until it is listened on: it is below those that the system
-/// gives to connections, and no other call of this process gets it.
+/// A port of this machine that is free. It is below those that Linux gives to connections unless told otherwise,
+/// and no other call of this process gets it, so that it is free still when it is listened on.
 pub(crate) fn free_port() -> u16 {
     const BELOW_CONNECTIONS: std::ops::Range<u32> = 12_000..32_000;
     static TAKEN: AtomicU32 = AtomicU32::new(0);

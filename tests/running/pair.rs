@@ -2,6 +2,7 @@
 //! citizens; welfare follows the chain and asks.
 
 use std::path::{Path, PathBuf};
+use std::process::Output;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -112,26 +113,34 @@ impl Pair {
 
     /// Welfare asks tax whether wages are below `cents`; the request's digest.
     pub(crate) fn ask(&self, subject: &str, cents: u64, more: &[&str]) -> String {
-        self.ask_about(&["--subject", "-"], subject, cents, more)
+        let about = [&["--subject", "-"], more].concat();
+        digest(&done(self.question(&about, subject, cents)))
     }
 
-    /// The same of the citizen whose wallet takes it to tax, as a file.
+    /// The same of the citizen whose wallet takes it to tax; the request's digest, and the offer's file.
     pub(crate) fn offer(&self, cents: u64) -> (String, PathBuf) {
-        let request = self.ask_about(&["--pseudonymous"], "", cents, &[]);
+        let request = digest(&done(self.ask_of_a_wallet(cents)));
         let offer = done(proofgate(&self.welfare(), &["request", "offer", &request]));
         (request, self.file("offer.json", &offer))
     }
 
-    fn ask_about(&self, about: &[&str], told: &str, cents: u64, more: &[&str]) -> String {
+    /// What becomes of such a question when it is asked.
+    pub(crate) fn ask_of_a_wallet(&self, cents: u64) -> Output {
+        self.question(&["--pseudonymous"], "", cents)
+    }
+
+    fn question(&self, about: &[&str], told: &str, cents: u64) -> Output {
         let query = json!([{"path": ["total_wages_cents"], "predicate": {"$lt": cents}}]);
         let query = query.to_string();
         let ask = ["request", "ask", "--json", "--issuer", "tax", "--dataset", "wages"];
         let facts = ["--purpose", PURPOSE, "--as-of", "2024-12-31", "--query", &query];
-        let arguments = [&ask[..], about, &facts, more].concat();
-        let asked = done(proofgate_told(&self.welfare(), &arguments, told));
-        let asked: Value = serde_json::from_str(&asked).unwrap();
-        asked["request"].as_str().unwrap().to_owned()
+        proofgate_told(&self.welfare(), &[&ask[..], &facts, about].concat(), told)
     }
+}
+
+fn digest(asked: &str) -> String {
+    let asked: Value = serde_json::from_str(asked).unwrap();
+    asked["request"].as_str().unwrap().to_owned()
 }
 
 /// Runs `proofgate consent` on a wallet; what it printed.

@@ -195,7 +195,8 @@ impl From<LocalClientError> for Failure {
                 "; proofgate service list names those there are, service publish makes one"
             }
             LocalClientError::Problem(problem) if problem.code == "circuit-unapproved" => {
-                "; proofgate circuits propose or setup publish puts one forward, approve --all approves it"
+                "; proofgate setup publish puts that of a ceremony forward, circuits propose one for development; \
+                 the other departments approve it"
             }
             _ => "",
         };

@@ -276,7 +276,7 @@ impl Department {
             Some(_) => Mode::Identified,
             None => Mode::Pseudonymous,
         });
-        if !self.has_approved_key(circuit).await? {
+        if !self.awaits_approved_key(circuit).await? {
             return Err(AskError::NoApprovedKey(circuit));
         }
         let (basis, card) = self.ground(&ask, &service, peers).await?;

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use chain::identifier::{DepartmentId, EntryId};
 use circuits::query::Mode;
-use circuits::statement::CircuitId;
 use crypto::Digest;
 use thiserror::Error;
 
@@ -58,9 +57,6 @@ pub enum ReceiveError {
     /// The requester's own budget for the datum is spent; known from its own questions alone.
     #[error("the budget of questions about this datum is spent")]
     Budget,
-    /// It could not be answered: this department has no key to prove with.
-    #[error("this department has no proving key of {0}")]
-    NoProvingKey(CircuitId),
     /// Our own side failed.
     #[error(transparent)]
     Internal(#[from] Internal),
@@ -79,7 +75,6 @@ impl ReceiveError {
             Self::Time => "request-time",
             Self::Subject => "request-subject",
             Self::Budget => "budget-requester",
-            Self::NoProvingKey(_) => "circuit-without-key",
             Self::Internal(_) => "internal",
         }
     }
@@ -125,11 +120,6 @@ impl Department {
         let digest = *request.digest();
         if self.received(&digest)?.is_some() {
             return Ok(digest);
-        }
-        let circuit = request.request().circuit;
-        // Keys that are still being read may be of it.
-        if self.shared.proving_keys.now().is_some_and(|keys| !keys.contains_key(&circuit)) {
-            return Err(ReceiveError::NoProvingKey(circuit));
         }
         let mut batch = Batch::default();
         let over_budget = self.charge(service, &request, subject, &mut batch)?;

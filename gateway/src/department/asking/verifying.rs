@@ -80,9 +80,18 @@ impl Department {
         Ok(outcome)
     }
 
-    /// Whether an answer could be believed: the departments approved a key of the circuit, in production one
-    /// of a ceremony.
-    pub(super) async fn has_approved_key(&self, circuit: CircuitId) -> Result<bool, Internal> {
+    /// Waits until the departments have approved a key of the circuit, in production one of a ceremony, as long
+    /// as this copy of the chain may be behind; whether they have. Without one no answer would be believed.
+    pub(super) async fn awaits_approved_key(&self, circuit: CircuitId) -> Result<bool, Internal> {
+        let known = self.chain().state().approved_circuits().count();
+        if self.has_approved_key(circuit).await? {
+            return Ok(true);
+        }
+        self.wait_for_chain(|state| state.approved_circuits().count() > known).await;
+        self.has_approved_key(circuit).await
+    }
+
+    async fn has_approved_key(&self, circuit: CircuitId) -> Result<bool, Internal> {
         let strict = self.shared.strictness.production;
         for (digest, _) in self.chain().state().approved_circuits() {
             let document = self.document::<CircuitDocument>(*digest).await?;

@@ -1,6 +1,7 @@
 //! Circuits that are put forward: which ones a department approves.
 
 use super::*;
+use crate::department::asking::Idempotency;
 use crate::document::circuit::{CircuitDocument, Provenance};
 use crate::folder::CeremonyDocuments;
 use crate::payload::PayloadStore;
@@ -142,47 +143,14 @@ async fn nothing_is_asked_while_no_answer_could_be_believed() {
     assert_eq!(network.counts()["request"], before["request"]);
 
     let entry = welfare.propose_circuit(&document).await.unwrap();
+    let once = Idempotency { key: "case-17".to_owned(), body: Digest::of(b"the same call") };
     for name in DEPARTMENTS {
+        let early = welfare.ask_once(ask(by_law), Some(&once), &network.peers).await.unwrap_err();
+        assert_eq!(early.code(), "circuit-unapproved", "put forward, and before {name} approved");
         network.department(name).append(Content::Approval { entry }, None).await.unwrap();
     }
-    let asked = welfare.ask(ask(by_law), &network.peers).await.unwrap();
+    let asked = welfare.ask_once(ask(by_law), Some(&once), &network.peers).await.unwrap();
     assert_eq!(asked.status, Status::Sent);
     let refused = welfare.ask(ask(pseudonymous), &network.peers).await.unwrap_err();
     assert_eq!(refused.code(), "circuit-unapproved", "the other circuit has no such key");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn who_cannot_prove_takes_no_question() {
-    let mut network = Network::new(0).await;
-    let citizen = Citizen::new(CURTIS);
-    network.enrol(&citizen).await;
-    let complete = network.shared.proving_keys.clone();
-    let without = |circuit| {
-        let keys = proving_keys();
-        let others = keys.iter().filter(|(id, _)| **id != circuit);
-        ProvingKeys::loaded(Arc::new(others.map(|(id, key)| (*id, key.clone())).collect()))
-    };
-    network.shared.proving_keys = without(CircuitId::IdentifiedV1);
-    network.start("tax");
-    let refused = network.ask(ask(|_| ())).await.unwrap_err();
-    assert_eq!(refused.code(), "circuit-without-key");
-
-    network.shared.proving_keys = without(CircuitId::PseudonymousV1);
-    network.start("tax");
-    let pseudonymous = |ask: &mut Json| {
-        ask.as_object_mut().unwrap().remove("subject");
-    };
-    let asked = network.ask(ask(pseudonymous)).await.unwrap();
-    let offer = network.department("welfare").offer(&asked.request).await.unwrap().unwrap();
-    let tax = network.department("tax");
-    let message = tax.restore_request(&offer.request).await.unwrap().consent_message();
-    let (signature, lock) = (citizen.private.sign(message), withdrawal_lock(&Digest::of(b"w")));
-    let taken = tax.take_offer(&citizen.key(), offer.clone(), &signature, lock).await;
-    assert_eq!(taken.unwrap_err().code(), "circuit-without-key");
-    assert!(tax.received(&asked.request).unwrap().is_none());
-
-    network.shared.proving_keys = complete;
-    network.start("tax");
-    let tax = network.department("tax");
-    tax.take_offer(&citizen.key(), offer, &signature, lock).await.unwrap();
 }

@@ -93,7 +93,6 @@ pub(super) fn operations() -> Vec<Operation> {
                 "consent-signature",
                 "withdrawal-lock",
                 "budget-requester",
-                "circuit-without-key",
                 "prover-full",
             ]),
         Operation::get(SURFACE, "/v1/citizen/{department}/history", "Every exchange about the citizen's records")

@@ -46,7 +46,6 @@ pub(super) fn operations() -> Vec<Operation> {
                 "policy-as-of",
                 "budget-requester",
                 "circuit-unapproved",
-                "circuit-without-key",
                 "key-card-missing",
                 "idempotency-conflict",
                 "peer-unreached",

@@ -56,7 +56,6 @@ pub(super) fn operations() -> Vec<Operation> {
                 "policy-condition",
                 "policy-as-of",
                 "budget-requester",
-                "circuit-without-key",
                 "prover-full",
             ]),
         Operation::post(SURFACE, "/v1/peer/{department}/answers", "Answer a question")

@@ -130,7 +130,6 @@ pub(super) const TABLE: &[Row] = &[
             "request-repeated",
             "request-answered",
             "circuit-unapproved",
-            "circuit-without-key",
             "consent-withdrawn",
             "consent-repeated",
             "answer-replayed",
