@@ -18,6 +18,8 @@ use crate::http::local_client::LocalClientError;
 const IN_FORCE: &str = "department-in-force";
 /// The code of a key whose ceremony has not been verified here.
 const NOT_IMPORTED: &str = "circuit-not-imported";
+/// The code of a development key in production.
+const DEVELOPMENT: &str = "circuit-development";
 
 /// Arguments of `proofgate approve`.
 #[derive(Debug, Args)]
@@ -77,8 +79,11 @@ async fn act(operator: &Operator, what: Option<What>, json: bool) -> Result<(), 
                 client.proposals().await?.into_iter().filter(|it| !it.approved).collect();
             for proposal in open.iter().filter(|it| !it.replaces) {
                 match client.approve(Approval { entry: proposal.entry }).await {
-                    Err(LocalClientError::Problem(problem)) if problem.code == NOT_IMPORTED => {
-                        eprintln!("proofgate: not approved: {}", plain(&problem.detail));
+                    Err(LocalClientError::Problem(problem))
+                        if [NOT_IMPORTED, DEVELOPMENT].contains(&problem.code.as_str()) =>
+                    {
+                        let (entry, why) = (proposal.entry, plain(&problem.detail));
+                        eprintln!("proofgate: {entry} not approved: {why}");
                     }
                     approved => drop(approved?),
                 }

@@ -74,14 +74,20 @@ impl Folder {
     /// The documents of the keys that were imported from a ceremony.
     ///
     /// # Errors
-    /// [`ProvingKeyError`] naming the first that is not one of this build's circuits and of a ceremony.
+    /// [`ProvingKeyError`] naming the first that is not one of this build's circuits and of a ceremony, or that
+    /// is missing beside its key.
     pub fn ceremony_documents(&self) -> Result<CeremonyDocuments, ProvingKeyError> {
         let mut documents = CeremonyDocuments::new();
         for circuit in CircuitId::ALL {
             let path = self.ceremony_document(circuit);
             let bytes = match std::fs::read(&path) {
                 Ok(bytes) => bytes,
-                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error)
+                    if error.kind() == io::ErrorKind::NotFound
+                        && !self.ceremony_key(circuit).exists() =>
+                {
+                    continue;
+                }
                 Err(error) => return Err(ProvingKeyError::at(path)(error.into())),
             };
             let document: CircuitDocument = canonical::from_slice(&bytes)

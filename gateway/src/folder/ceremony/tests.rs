@@ -38,6 +38,18 @@ fn the_keys_of_a_ceremony_are_taken_once_and_used_in_the_place_of_development_ke
 }
 
 #[test]
+fn a_key_without_its_document_is_no_key_of_before_the_ceremony() {
+    let temporary = TempDir::new().unwrap();
+    let folder = Folder::new(temporary.path());
+    folder.write_ceremony_keys(&[from_ceremony(&NETWORK)]).unwrap();
+    let document = folder.ceremony_keys().join("identified-v1.json");
+    std::fs::remove_file(&document).unwrap();
+    let fault = folder.ceremony_documents().unwrap_err();
+    assert_eq!(fault.path, document);
+    assert!(matches!(fault.fault, ProvingKeyFault::Io(_)), "{fault}");
+}
+
+#[test]
 fn a_key_or_a_document_that_is_not_the_ceremonys_is_named() {
     let temporary = TempDir::new().unwrap();
     let folder = Folder::new(temporary.path());
