@@ -3,7 +3,8 @@
 //!
 //! Everybody knows the secrets of the first phase, so that it is prepared in seconds. All
 //! that follows is as with any other. With `PROOFGATE_CEREMONY=full` in the environment the ceremony is about both
-//! circuits, each of which is proved with, and snarkjs prepares a first phase to which two have contributed: that takes half an hour.
+//! circuits, each of which is proved with, and snarkjs prepares a first phase to which two have contributed: that
+//! takes 25 to 40 minutes.
 
 #![expect(clippy::unwrap_used, reason = "every function here is part of a test")]
 
@@ -399,6 +400,12 @@ fn in_production(consortium: &mut Consortium) {
         // Whose answer nobody would believe is not asked.
         let words = ["pseudonymous/v1", "proofgate setup publish"];
         refused(&pair.ask_of_a_wallet(100_000_000_000), 65, &words);
+        // A development key that somebody puts forward is left, and keeps nothing else from being approved.
+        done(proofgate(&folders[2], &["circuits", "propose"]));
+        let output = proofgate(&folders[1], &["approve", "--all"]);
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(told.contains("not approved") && told.contains("development key"), "{told}");
+        assert!(done(output).contains("pseudonymous/v1"), "it is listed");
     }
 }
 

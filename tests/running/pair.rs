@@ -124,7 +124,7 @@ impl Pair {
         (request, self.file("offer.json", &offer))
     }
 
-    /// What becomes of such a question when it is asked.
+    /// Asks such a question; it may be refused.
     pub(crate) fn ask_of_a_wallet(&self, cents: u64) -> Output {
         self.question(&["--pseudonymous"], "", cents)
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use chain::identifier::{DepartmentId, EntryId};
+use chain::rules::State;
 use chain::time::Timestamp;
 use circuits::statement::CircuitId;
 use crypto::{Digest, canonical};
@@ -83,12 +84,17 @@ impl Department {
     /// Waits until the departments have approved a key of the circuit, in production one of a ceremony, as long
     /// as this copy of the chain may be behind; whether they have. Without one no answer would be believed.
     pub(super) async fn awaits_approved_key(&self, circuit: CircuitId) -> Result<bool, Internal> {
-        let known = self.chain().state().approved_circuits().count();
-        if self.has_approved_key(circuit).await? {
-            return Ok(true);
+        loop {
+            let known = self.chain().state().approved_circuits().count();
+            if self.has_approved_key(circuit).await? {
+                return Ok(true);
+            }
+            let more = |state: &State| state.approved_circuits().count() > known;
+            self.wait_for_chain(more).await;
+            if !more(self.chain().state()) {
+                return Ok(false);
+            }
         }
-        self.wait_for_chain(|state| state.approved_circuits().count() > known).await;
-        self.has_approved_key(circuit).await
     }
 
     async fn has_approved_key(&self, circuit: CircuitId) -> Result<bool, Internal> {

@@ -118,15 +118,21 @@ const SHORT: Duration = Duration::from_millis(1);
 
 /// A network in which `name` has a copy of the chain that is `lag` behind at most.
 async fn network(name: &str, lag: Duration) -> (Arc<Network>, Arc<Lagging>, Citizen) {
-    let mut network = Network::new(0).await;
+    let network = Network::new(0).await;
     let citizen = Citizen::new(CURTIS);
     network.enrol(&citizen).await;
+    let (network, copy) = behind(network, name, lag);
+    (network, copy, citizen)
+}
+
+/// This network, with such a copy.
+fn behind(mut network: Network, name: &str, lag: Duration) -> (Arc<Network>, Arc<Lagging>) {
     let whole = Arc::clone(&network.shared.ledger);
     let copy = Lagging::new(Arc::clone(&whole), lag);
     network.shared.ledger = Arc::clone(&copy) as Arc<dyn Ledger>;
     network.start(name);
     network.shared.ledger = whole;
-    (Arc::new(network), copy, citizen)
+    (Arc::new(network), copy)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -203,6 +209,34 @@ async fn a_question_waits_for_the_issuer_s_copy_of_the_chain() {
         assert!(network.peers.refusals.lock().unwrap().is_empty());
         let answered = network.answer("tax", &citizen, &asked).await;
         assert_eq!(answered.status, Status::Verified);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_question_waits_for_the_requester_s_copy_to_have_each_key_approved() {
+    for (lag, is_asked) in [(LONG, true), (SHORT, false)] {
+        let network = Network::bare(0);
+        network.publish("tax", tax_service()).await;
+        let entries = network.approve_circuits(&["tax", "welfare"]).await;
+        let (network, copy) = behind(network, "welfare", lag);
+        copy.hold().await;
+        let asking = {
+            let network = Arc::clone(&network);
+            let of_a_wallet = |ask: &mut Json| {
+                ask.as_object_mut().unwrap().remove("subject");
+            };
+            tokio::spawn(async move { network.ask(ask(of_a_wallet)).await })
+        };
+        if !is_asked {
+            assert_eq!(asking.await.unwrap().unwrap_err().code(), "circuit-unapproved");
+            continue;
+        }
+        copy.release();
+        // That of the other circuit is approved first.
+        for entry in entries {
+            network.department("civil-registry").approve(entry).await.unwrap();
+        }
+        assert_eq!(asking.await.unwrap().unwrap().status, Status::Sent);
     }
 }
 
