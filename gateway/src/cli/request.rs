@@ -266,6 +266,7 @@ fn tell(asked: &Asked, json: bool) -> Result<(), Failure> {
         print_json(asked);
     } else {
         let status = match &asked.status {
+            AskedStatus::Sent if asked.rejected.is_some() => "sent: no good answer yet",
             AskedStatus::Sent => "sent: no answer yet",
             AskedStatus::Verified => "verified: a proof of exactly this question holds",
             AskedStatus::NotProven => "not proven: no answer in time",
@@ -275,6 +276,11 @@ fn tell(asked: &Asked, json: bool) -> Result<(), Failure> {
         say(format_args!("request {}", asked.request));
         if let Some(entry) = asked.entry {
             say(format_args!("entry   {entry}"));
+        }
+        if let Some(code) = &asked.rejected {
+            say(format_args!(
+                "refused an answer that does not verify: {code}; a good one still counts"
+            ));
         }
         if let Some(tag) = asked.subject_tag {
             say(format_args!("subject tag {tag}"));

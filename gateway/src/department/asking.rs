@@ -89,6 +89,9 @@ pub struct Asked {
     /// How it stands.
     #[serde(flatten)]
     pub status: Status,
+    /// While it is open: the failed check of the newest bad answer, if there was one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rejected: Option<String>,
     /// What is known, if verified.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub answer: Option<VerifiedAnswer>,
@@ -486,7 +489,11 @@ fn view(digest: &Digest, row: &AskedRow) -> Asked {
             (Status::Rejected { code: code.clone() }, None)
         }
     };
+    let rejected = match &row.stage {
+        Stage::Sent(state) => state.rejected.clone(),
+        _ => None,
+    };
     let Request { circuit, nonce, expires, .. } = row.request;
     let (mode, entry, receipts) = (circuit.mode(), row.entry, row.receipts.clone());
-    Asked { request: *digest, mode, nonce, entry, expires, status, answer, receipts }
+    Asked { request: *digest, mode, nonce, entry, expires, status, rejected, answer, receipts }
 }

@@ -304,8 +304,14 @@ async fn an_answer_counts_once_and_for_its_own_request() {
         welfare.receive_answer(&id("tax"), &digest, &bytes).await.unwrap()
     };
     assert_eq!(outcome(second.request, bytes.clone()).await, Err(Refusal::OtherRequest));
+    let open = network.status(&second).await;
+    assert_eq!(
+        (open.status, open.rejected.as_deref()),
+        (Status::Sent, Some("answer-other-request"))
+    );
     let stranger = welfare.receive_answer(&id("civil-registry"), &first.request, &bytes).await;
     assert_eq!(stranger.unwrap(), Err(Refusal::OtherRequest));
+    assert_eq!(network.status(&first).await.rejected, None, "a stranger's answer is none");
     assert_eq!(outcome(first.request, bytes.clone()).await, Ok(()));
     assert_eq!(outcome(first.request, bytes).await, Err(Refusal::Replayed));
 }

@@ -210,6 +210,7 @@ fn view(asked: asking::Asked) -> Asked {
         nonce: NonceText::from_bytes(*asked.nonce.as_bytes()),
         entry: asked.entry.map(|entry| *entry.as_digest()),
         status,
+        rejected: asked.rejected,
         subject_tag,
         pseudonym,
         notes,

@@ -131,6 +131,9 @@ pub struct Asked {
     /// What became of it.
     #[serde(flatten)]
     pub status: AskedStatus,
+    /// While it is `sent`: the failed check of the newest bad answer. A good one still counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rejected: Option<String>,
     /// Equal for all questions about one subject under one nonce.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<DigestText>)]
