@@ -6,6 +6,7 @@ use chain::identifier::DepartmentId;
 use clap::Args;
 use crypto::Digest;
 
+use super::exit::Exit;
 use super::failure::Failure;
 use super::operator::Operator;
 use super::say;
@@ -28,7 +29,8 @@ pub(super) struct Arguments {
     /// chain and approved. Without it, what waits for approvals is listed.
     what: Option<String>,
     /// Approve every new department and circuit that is put forward and open. What would take the place of
-    /// a department's keys or of the validators is listed, and approved by its id alone.
+    /// a department's keys or of the validators is listed, and approved by its id alone. Exit status: 65 if
+    /// this gateway does not believe something that is open, which it names; all else is approved.
     #[arg(long, conflicts_with = "what")]
     all: bool,
     /// The department that approves, where the gateway hosts several.
@@ -71,46 +73,72 @@ async fn act(operator: &Operator, what: Option<What>, json: bool) -> Result<(), 
     let client = &operator.client;
     let approved = match what {
         None => {
-            list(&client.proposals().await?, json);
+            let proposals = client.proposals().await?;
+            if proposals.is_empty() && !json {
+                say("nothing was put forward on this network");
+                return Ok(());
+            }
+            list(&proposals, json);
             return Ok(());
         }
-        Some(What::All) => {
-            let open: Vec<_> =
-                client.proposals().await?.into_iter().filter(|it| !it.approved).collect();
-            for proposal in open.iter().filter(|it| !it.replaces) {
-                match client.approve(Approval { entry: proposal.entry }).await {
-                    Err(LocalClientError::Problem(problem))
-                        if [NOT_IMPORTED, DEVELOPMENT].contains(&problem.code.as_str()) =>
-                    {
-                        let (entry, why) = (proposal.entry, plain(&problem.detail));
-                        eprintln!("proofgate: {entry} not approved: {why}");
-                    }
-                    approved => drop(approved?),
-                }
-            }
-            if open.iter().any(|it| it.replaces) {
-                eprintln!(
-                    "proofgate: not approved, as it would take the place of what there is: look at it, \
-                     and approve it by its id"
-                );
-            }
-            open.into_iter().map(|it| it.entry).collect()
-        }
-        Some(What::Entry(entry)) => {
-            client.approve(Approval { entry }).await?;
-            vec![entry]
-        }
+        Some(What::All) => return approve_all(operator, json).await,
+        Some(What::Entry(entry)) => client.approve(Approval { entry }).await?.entry,
         Some(What::Department(document)) => match client.propose_department(&document).await {
             Err(LocalClientError::Problem(problem)) if problem.code == IN_FORCE => {
                 eprintln!("proofgate: {}", plain(&problem.detail));
                 return Ok(());
             }
-            proposed => vec![proposed?.entry],
+            proposed => proposed?.entry,
         },
     };
-    let proposals = client.proposals().await?;
-    let now: Vec<_> = proposals.into_iter().filter(|it| approved.contains(&it.entry)).collect();
-    list(&now, json);
+    list_those(operator, &[approved], json).await
+}
+
+/// Approves all that is open and takes the place of nothing. One that is refused does not keep the others from
+/// being approved, but is a failure.
+async fn approve_all(operator: &Operator, json: bool) -> Result<(), Failure> {
+    let client = &operator.client;
+    let mut open = client.proposals().await?;
+    open.retain(|it| !it.approved);
+    if open.is_empty() && !json {
+        say("nothing waits for approval");
+        return Ok(());
+    }
+    let mut refused = 0;
+    for proposal in open.iter().filter(|it| !it.replaces) {
+        match client.approve(Approval { entry: proposal.entry }).await {
+            Err(LocalClientError::Problem(problem))
+                if [NOT_IMPORTED, DEVELOPMENT].contains(&problem.code.as_str()) =>
+            {
+                let (entry, why) = (proposal.entry, plain(&problem.detail));
+                eprintln!("proofgate: {entry} not approved: {why}");
+                refused += 1;
+            }
+            approved => drop(approved?),
+        }
+    }
+    if open.iter().any(|it| it.replaces) {
+        eprintln!(
+            "proofgate: not approved, as it would take the place of what there is: look at it, and approve it by \
+             its id"
+        );
+    }
+    let open: Vec<_> = open.into_iter().map(|it| it.entry).collect();
+    list_those(operator, &open, json).await?;
+    match refused {
+        0 => Ok(()),
+        refused => {
+            let told = format_args!("{refused} of {} not approved", open.len());
+            Err(Failure::new(Exit::DataErr, told))
+        }
+    }
+}
+
+/// Prints how these entries stand now.
+async fn list_those(operator: &Operator, entries: &[Digest], json: bool) -> Result<(), Failure> {
+    let mut proposals = operator.client.proposals().await?;
+    proposals.retain(|it| entries.contains(&it.entry));
+    list(&proposals, json);
     Ok(())
 }
 
@@ -119,9 +147,6 @@ pub(super) fn list(proposals: &[Proposal], json: bool) {
     if json {
         say(serde_json::to_string_pretty(proposals).expect("texts and digests have a JSON form"));
         return;
-    }
-    if proposals.is_empty() {
-        say("nothing was put forward on this network");
     }
     for it in proposals {
         let state = if it.approved { "approved" } else { "open" };
