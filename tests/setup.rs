@@ -70,6 +70,10 @@ impl Consortium {
         {
             let gateway = Gateway::start(&consortium.folder(department));
             gateway.says("waiting until ");
+            // Whoever works on the folder meanwhile is told what it waits for.
+            let waits = format!("{department} is not a department");
+            let approve = proofgate(&consortium.folder(department), &["approve"]);
+            refused(&approve, 75, &[&waits, "department.json"]);
             let document = consortium.folder(department).join(department).join("department.json");
             for by in approving {
                 let approve = ["approve", document.to_str().unwrap()];

@@ -114,7 +114,7 @@ impl Serving {
             let tenant = tenant(*id, home, secrets, &shared, &client, &config.payloads)?;
             tenants.push(tenant);
         }
-        Ok(Self {
+        let serving = Self {
             config,
             shared,
             tenants,
@@ -125,7 +125,9 @@ impl Serving {
             metrics,
             remembering,
             lock,
-        })
+        };
+        serving.tell_awaited()?;
+        Ok(serving)
     }
 
     /// Where it listens.
@@ -150,15 +152,29 @@ impl Serving {
         self.config.departments.iter().filter(unknown).copied().collect()
     }
 
+    /// Tells commands on this machine whom it waits for, if for anybody; whether it does.
+    fn tell_awaited(&self) -> Result<bool, ServeError> {
+        let awaited = self.awaited();
+        let waits = !awaited.is_empty();
+        if waits {
+            self.lock.waiting(awaited)?;
+        }
+        Ok(waits)
+    }
+
     /// Waits until the chain knows every department of the configuration.
-    pub async fn admitted(&self) {
+    ///
+    /// # Errors
+    /// [`ServeError`] if that cannot be written.
+    pub async fn admitted(&self) -> Result<(), ServeError> {
         let mut changes = self.shared.ledger.subscribe();
-        while !self.awaited().is_empty() {
+        while self.tell_awaited()? {
             if changes.changed().await.is_err() {
                 // The ledger has stopped, and nobody will be admitted any more; its health tells why.
                 std::future::pending::<()>().await;
             }
         }
+        Ok(())
     }
 
     /// Serves until `shutdown`, then finishes what is open. `serving` is called once it answers.

@@ -4,6 +4,7 @@
 use chain::identifier::DepartmentId;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 use zeroize::Zeroizing;
 
 use super::exit::Exit;
@@ -39,7 +40,7 @@ impl Operator {
         let config = folder.config()?;
         let token = folder.department(&hosted(&config, department)?).token()?;
         match folder.holder()? {
-            Some(holder) => Self::at_running(&config, &holder, token),
+            Some(holder) => Self::at_running(folder, &config, &holder, token),
             None => Self::at_opened(folder, config, token).await,
         }
     }
@@ -53,18 +54,22 @@ impl Operator {
         let config = Config { production: false, ..folder.config()? };
         let token = folder.department(&hosted(&config, department)?).token()?;
         match folder.holder()? {
-            Some(holder) => Self::at_running(&config, &holder, token),
+            Some(holder) => Self::at_running(folder, &config, &holder, token),
             None => Self::at_opened(folder, config, token).await,
         }
     }
 
     fn at_running(
+        folder: &Folder,
         config: &Config,
         holder: &Holder,
         token: Zeroizing<String>,
     ) -> Result<Self, Failure> {
         let address = holder.address.as_deref().and_then(|address| address.parse().ok());
         let Some(base) = address else {
+            if let Some(department) = holder.awaited.first() {
+                return Err(not_admitted(folder, department));
+            }
             let text =
                 "a gateway has this folder and does not serve yet, or not any more; try again";
             return Err(Failure::new(Exit::TempFail, text));
@@ -78,8 +83,11 @@ impl Operator {
         token: Zeroizing<String>,
     ) -> Result<Self, Failure> {
         let serving = Serving::open(folder, config.clone()).await?;
+        // Its copy of the chain may be of before it was approved, and follows from now on.
+        let admitted = timeout(serving.shared().ledger.lag(), serving.admitted()).await;
+        admitted.unwrap_or(Ok(()))?;
         if let Some(department) = serving.awaited().first() {
-            return Err(not_admitted(department));
+            return Err(not_admitted(folder, department));
         }
         let (stop, stopped) = oneshot::channel::<()>();
         let (tell, address) = oneshot::channel();
@@ -116,12 +124,14 @@ impl Operator {
 }
 
 /// The message for a department that is not on the chain yet.
-pub(super) fn not_admitted(department: &DepartmentId) -> Failure {
+pub(super) fn not_admitted(folder: &Folder, department: &DepartmentId) -> Failure {
+    let document = folder.department(department).document_file();
     Failure::new(
         Exit::TempFail,
         format_args!(
-            "{department} is not a department of this network yet: give {department}/department.json to \
-             the others, more than two thirds of whom must approve it (proofgate approve)"
+            "{department} is not a department of this network yet, by this gateway's copy of the chain: give {} to \
+             the others, more than two thirds of whom must approve it (proofgate approve)",
+            document.display()
         ),
     )
 }

@@ -26,7 +26,7 @@ pub(super) async fn run(folder: &Folder) -> Result<(), Failure> {
         say(format_args!("waiting until {department} is a department of this network"));
     }
     tokio::select! {
-        () = serving.admitted() => {}
+        admitted = serving.admitted() => admitted?,
         () = &mut stop => return Ok(()),
     }
     let network = *serving.shared().genesis.network();

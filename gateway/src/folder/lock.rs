@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
+use chain::identifier::DepartmentId;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -33,6 +34,9 @@ pub struct Holder {
     pub process: Option<u32>,
     /// Where its gateway is reached by commands on this machine, once it listens.
     pub address: Option<String>,
+    /// The departments that its gateway waits for: until they are in the network, it does not serve.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub awaited: Vec<DepartmentId>,
 }
 
 /// Why a folder is not this process's.
@@ -76,8 +80,16 @@ impl Lock {
             Err(TryLockError::Error(error)) => return Err(FileError::at(path)(error).into()),
         }
         let lock = Self { path: path.to_owned(), file };
-        lock.write(&Holder { process: Some(std::process::id()), address: None })?;
+        lock.write(&Holder::this_process())?;
         Ok(lock)
+    }
+
+    /// Says which departments the gateway of this process waits for.
+    ///
+    /// # Errors
+    /// [`FileError`]
+    pub fn waiting(&self, awaited: Vec<DepartmentId>) -> Result<(), FileError> {
+        self.write(&Holder { awaited, ..Holder::this_process() })
     }
 
     /// Says where the gateway of this process is reached.
@@ -85,7 +97,7 @@ impl Lock {
     /// # Errors
     /// [`FileError`]
     pub fn listening(&self, address: String) -> Result<(), FileError> {
-        self.write(&Holder { process: Some(std::process::id()), address: Some(address) })
+        self.write(&Holder { address: Some(address), ..Holder::this_process() })
     }
 
     /// Says that the gateway of this process is not reached any more: its address may soon be somebody
@@ -94,7 +106,7 @@ impl Lock {
     /// # Errors
     /// [`FileError`]
     pub fn closing(&self) -> Result<(), FileError> {
-        self.write(&Holder { process: Some(std::process::id()), address: None })
+        self.write(&Holder::this_process())
     }
 
     fn write(&self, holder: &Holder) -> Result<(), FileError> {
@@ -106,6 +118,10 @@ impl Lock {
 }
 
 impl Holder {
+    fn this_process() -> Self {
+        Self { process: Some(std::process::id()), ..Self::default() }
+    }
+
     pub(super) fn of(path: &Path) -> Result<Option<Self>, FileError> {
         let file = match File::open(path) {
             Ok(file) => file,

@@ -129,10 +129,14 @@ fn one_process_at_a_time_has_the_folder() {
         matches!(folder.lock(), Err(LockError::Held { holder, .. }) if holder.process == us),
         "a second one is told who has it"
     );
-    assert_eq!(folder.holder().unwrap(), Some(Holder { process: us, address: None }));
+    assert_eq!(folder.holder().unwrap(), Some(Holder { process: us, ..Holder::default() }));
+    let tax: DepartmentId = "tax".parse().unwrap();
+    lock.waiting(vec![tax]).unwrap();
+    assert_eq!(folder.holder().unwrap().unwrap().awaited, [tax]);
     lock.listening("http://127.0.0.1:1".to_owned()).unwrap();
-    let address = folder.holder().unwrap().unwrap().address;
+    let Holder { address, awaited, .. } = folder.holder().unwrap().unwrap();
     assert_eq!(address.as_deref(), Some("http://127.0.0.1:1"));
+    assert!(awaited.is_empty(), "what it waited for has come");
     drop(lock);
     assert_eq!(folder.holder().unwrap(), None, "what an ended process wrote counts no more");
     folder.lock().unwrap();

@@ -87,7 +87,7 @@ async fn of_request(
     let mut keys = folder.proving_keys(&folder.ceremony_documents()?, config.production)?;
     let serving = Serving::open(folder, config).await?;
     let department =
-        serving.department(&id).ok_or_else(|| super::super::operator::not_admitted(&id))?;
+        serving.department(&id).ok_or_else(|| super::super::operator::not_admitted(folder, &id))?;
     let assigned = department.own_assignment(request).await;
     let assigned = assigned.map_err(|error| {
         Failure::new(Exit::DataErr, format_args!("question {request}: {error}"))
