@@ -253,7 +253,7 @@ fn contributions(consortium: &Consortium) {
     refused(&foreign, 65, &["snarkjs zkey verify"]);
 
     let told = done(contribute("tax"));
-    assert!(told.contains("tax has contributed") && told.contains("give the folder to welfare"));
+    assert!(told.contains("tax has contributed") && told.contains("to welfare, whose operator"));
     refused(&contribute("tax"), 65, &["tax has contributed already"]);
     let attestation = consortium.file("1-tax.json");
     let forged = consortium.setup_with(("welfare", "contribute"), &attestation, |it| {
@@ -342,6 +342,10 @@ fn imports(consortium: &Consortium) {
         assert_eq!(imported["circuits"][0]["circuit"], "identified/v1");
         assert_eq!(imported["circuits"][0]["beacon"], BEACON);
     }
+    let listed = done(proofgate(&consortium.folder("tax"), &["circuits", "list"]));
+    let keys =
+        ["not in production", "identified/v1    a key of tax, welfare, registry and a beacon"];
+    assert!(keys.iter().all(|it| listed.contains(it)), "{listed}");
     refused(&consortium.setup("tax", "import", &[]), 73, &["already"]);
 }
 
@@ -362,7 +366,9 @@ fn in_production(consortium: &mut Consortium) {
     assert!(log.contains("development keys") && log.contains("setup"), "{log}");
     fs::rename(&kept, &without).unwrap();
     // A transcript that does not verify: one department less.
-    let document = without.join("identified-v1.json");
+    let names = circuits().iter().map(|it| it.name().replace('/', "-"));
+    let import = without.join(names.collect::<Vec<_>>().join("+"));
+    let document = import.join("identified-v1.json");
     let good = fs::read_to_string(&document).unwrap();
     let mut changed: Value = serde_json::from_str(&good).unwrap();
     changed["provenance"]["attestations"].as_array_mut().unwrap().pop();
@@ -373,10 +379,18 @@ fn in_production(consortium: &mut Consortium) {
     fs::write(&document, good).unwrap();
 
     let folders = ["tax", "welfare", "registry"].map(|it| consortium.folder(it));
-    consortium.gateways = folders[..2].iter().map(|it| Gateway::serving(it)).collect();
+    consortium.gateways = folders[..2].iter().map(|it| Gateway::start(it)).collect();
+    for gateway in &consortium.gateways {
+        let told = gateway.says("in production: ");
+        assert!(told.contains("identified/v1 with a key of tax, welfare, registry"), "{told}");
+        gateway.says("serving on ");
+    }
     consortium.gateways.push(registry);
     for folder in &folders[..2] {
-        let published = done(proofgate(folder, &["setup", "publish", "--json"]));
+        let output = proofgate(folder, &["setup", "publish", "--json"]);
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(told.contains("pseudonymous/v1 has no key"), !is_full(), "{told}");
+        let published = done(output);
         let entries = published.matches("\"entry\"").count();
         assert_eq!(entries, circuits().len(), "an entry for each circuit: {published}");
     }

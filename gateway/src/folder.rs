@@ -29,12 +29,12 @@ use thiserror::Error;
 use crate::config::{ChainRole, Config, ConfigError, template};
 use crate::key_file::{self, KeyFileError};
 
-pub use ceremony::CeremonyDocuments;
+pub use ceremony::{ImportedKey, ImportedKeys};
 pub use department::{CreateError, DepartmentFolder, DocumentError, Secrets, read_document};
 
 pub use init::{InitError, Initialized, NetworkPlan, Plan};
 pub use lock::{Holder, Lock, LockError};
-pub use proving::{ProvingKeyError, ProvingKeyFault};
+pub use proving::{KeySource, ProvingKeyError, ProvingKeyFault};
 
 const CONFIG_FILE: &str = "proofgate.toml";
 const GENESIS_FILE: &str = "genesis.json";

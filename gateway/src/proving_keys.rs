@@ -11,10 +11,12 @@ use circuits::statement::CircuitId;
 use tokio::sync::watch;
 
 use crate::document::CircuitDocument;
-use crate::folder::CeremonyDocuments;
 
 /// Keys by circuit.
 pub type KeyRing = Arc<HashMap<CircuitId, ProvingKey>>;
+
+/// Documents of keys that come of ceremonies, by circuit.
+pub type CeremonyDocuments = HashMap<CircuitId, CircuitDocument>;
 
 /// Proving keys that are there, or will be.
 #[derive(Clone, Debug)]
@@ -36,9 +38,9 @@ impl ProvingKeys {
     }
 
     /// Keys that will be there: those with a document come of a ceremony, the others are development keys.
-    pub fn loading(documents: &CeremonyDocuments) -> (Loading, Self) {
+    pub fn loading(documents: CeremonyDocuments) -> (Loading, Self) {
         let (sender, keys) = watch::channel(None);
-        (Loading(sender), Self { keys, documents: Arc::new(documents.clone()) })
+        (Loading(sender), Self { keys, documents: Arc::new(documents) })
     }
 
     /// The document of a circuit's key that comes of a ceremony.
@@ -77,7 +79,7 @@ mod tests {
 
     #[tokio::test]
     async fn whoever_waits_gets_the_keys_once_they_are_there() {
-        let (loading, keys) = ProvingKeys::loading(&CeremonyDocuments::new());
+        let (loading, keys) = ProvingKeys::loading(CeremonyDocuments::new());
         assert!(keys.now().is_none());
         let waiting = tokio::spawn({
             let keys = keys.clone();
@@ -91,7 +93,7 @@ mod tests {
 
     #[tokio::test]
     async fn nobody_waits_for_keys_that_will_not_come() {
-        let (loading, keys) = ProvingKeys::loading(&CeremonyDocuments::new());
+        let (loading, keys) = ProvingKeys::loading(CeremonyDocuments::new());
         drop(loading);
         assert!(keys.wait().await.is_none());
     }

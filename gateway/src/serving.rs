@@ -76,7 +76,7 @@ impl Serving {
         let genesis = folder.genesis()?;
         let homes: Vec<_> = config.departments.iter().map(|id| folder.department(id)).collect();
         let secrets = homes.iter().map(DepartmentFolder::secrets).collect::<Result<Vec<_>, _>>()?;
-        let ceremonies = folder.ceremony_documents()?;
+        let ceremonies = folder.imported_keys()?;
         if config.production && ceremonies.is_empty() {
             return Err(ServeError::DevelopmentKeys);
         }
@@ -89,7 +89,8 @@ impl Serving {
         let metrics = config.metrics.map(measured).transpose()?;
         let (ledger, remembering) = ledger::open(folder, &config, &genesis, &trust).await?;
         folder.check_ceremonies(&ceremonies, ledger.snapshot().state())?;
-        let (loading, proving_keys) = ProvingKeys::loading(&ceremonies);
+        let documents = ceremonies.iter().map(|(id, it)| (*id, it.document.clone()));
+        let (loading, proving_keys) = ProvingKeys::loading(documents.collect());
         let keys = tokio::task::spawn_blocking({
             let (folder, production) = (folder.clone(), config.production);
             move || {

@@ -2,25 +2,33 @@
 
 pub(super) mod bench;
 pub(super) mod export;
+pub(super) mod keys;
 pub(super) mod mutate;
 
+use ::circuits::groth16::R1cs;
 use ::circuits::statement::CircuitId;
 use chain::identifier::DepartmentId;
 use clap::Subcommand;
 use crypto::Digest;
 use serde_json::json;
 
+use self::keys::Keys;
+use super::exit::Exit;
 use super::failure::Failure;
 use super::operator::Operator;
 use super::{approve, say};
-use crate::folder::Folder;
+use crate::folder::{Folder, ImportedKey};
+use crate::http::local::operating::Proposal;
 use crate::http::local_client::LocalClientError;
 
 /// Steps of `proofgate circuits`.
 #[derive(Debug, Subcommand)]
 pub(super) enum Step {
-    /// Show the circuits of this build.
-    #[command(after_help = "Example: proofgate circuits list --json")]
+    /// Show the circuits of this build, and in a gateway's folder its keys to them.
+    ///
+    /// What the departments have approved of, `proofgate approve` lists.
+    #[command(after_help = "Example: proofgate circuits list --json\n\
+        Example: proofgate --dir tax circuits list")]
     List {
         /// Print them as JSON on standard output.
         #[arg(long)]
@@ -64,56 +72,86 @@ pub(super) async fn propose(
     of_ceremony: bool,
     json: bool,
 ) -> Result<(), Failure> {
+    let keys = Keys::of(folder, of_ceremony || folder.config()?.production)?;
     let operator = Operator::at(folder, department).await?;
-    let proposed = async {
-        let entries = loop {
-            let client = &operator.client;
-            let proposed = match of_ceremony {
-                true => client.propose_ceremonies().await,
-                false => client.propose_circuits().await,
-            };
-            match proposed {
-                // A slow machine still checks its proving keys; what was put forward is not again.
-                Err(LocalClientError::Problem(problem)) if problem.code == "timeout" => {}
-                proposed => break proposed?,
-            }
-        };
-        let proposals = operator.client.proposals().await?;
-        let ours = |it: &crate::http::local::operating::Proposal| {
-            entries.iter().any(|published| published.entry == it.entry)
-        };
-        let ours: Vec<_> = proposals.into_iter().filter(ours).collect();
-        approve::list(&ours, json);
-        Ok(())
-    }
-    .await;
+    let proposed = put_forward(&operator, of_ceremony).await;
     operator.close().await?;
-    proposed
+    let proposed = proposed?;
+    approve::list(&proposed, json);
+    // A gateway that has run since before an import knows nothing of it.
+    let unknown = |it: &&ImportedKey| {
+        let digest = it.document.digest();
+        proposed.iter().all(|proposal| proposal.document != digest)
+    };
+    if let Some(ImportedKey { document, .. }) = keys.imported().values().find(unknown) {
+        let told = format_args!(
+            "the key of {} was imported after this gateway was started: start the gateway again, and run this \
+             once more",
+            document.circuit
+        );
+        return Err(Failure::new(Exit::TempFail, told));
+    }
+    keys.tell_missing();
+    Ok(())
 }
 
-/// Prints the circuits of this build.
-pub(super) fn list(json: bool) {
+/// What became of what was put forward.
+async fn put_forward(operator: &Operator, of_ceremony: bool) -> Result<Vec<Proposal>, Failure> {
+    let client = &operator.client;
+    let entries = loop {
+        let proposed = match of_ceremony {
+            true => client.propose_ceremonies().await,
+            false => client.propose_circuits().await,
+        };
+        match proposed {
+            // A slow machine still checks its proving keys; what was put forward is not again.
+            Err(LocalClientError::Problem(problem)) if problem.code == "timeout" => {}
+            proposed => break proposed?,
+        }
+    };
+    let mut proposals = client.proposals().await?;
+    proposals.retain(|it| entries.iter().any(|published| published.entry == it.entry));
+    Ok(proposals)
+}
+
+/// Prints the circuits of this build, and a gateway's keys to them.
+pub(super) fn list(folder: Option<&Folder>, json: bool) -> Result<(), Failure> {
+    let keys = match folder {
+        Some(folder) => Some((folder, Keys::of(folder, folder.config()?.production)?)),
+        None => None,
+    };
     let circuits = CircuitId::ALL.map(|id| (id, id.r1cs()));
     if json {
-        let list: Vec<_> = circuits
-            .iter()
-            .map(|(id, r1cs)| {
-                json!({
-                    "circuit": id, "constraints": r1cs.constraints(),
-                    "public_inputs": r1cs.public_inputs(),
-                    "r1cs_sha256": Digest::from_bytes(r1cs.digest())
-                })
-            })
-            .collect();
+        let of_circuit = |(id, r1cs): &(CircuitId, R1cs)| {
+            let mut told = json!({
+                "circuit": id, "constraints": r1cs.constraints(),
+                "public_inputs": r1cs.public_inputs(),
+                "r1cs_sha256": Digest::from_bytes(r1cs.digest())
+            });
+            if let Some((_, keys)) = &keys {
+                told["key"] = keys.json(*id);
+            }
+            told
+        };
+        let list: Vec<_> = circuits.iter().map(of_circuit).collect();
         say(format_args!("{:#}", json!(list)));
-        return;
+        return Ok(());
     }
     for (id, r1cs) in &circuits {
         say(format_args!(
-            "{id:16} {:>6} constraints  {} public inputs  r1cs sha256 {}",
+            "{:16} {:>6} constraints  {} public inputs  r1cs sha256 {}",
+            id.name(),
             r1cs.constraints(),
             r1cs.public_inputs(),
             Digest::from_bytes(r1cs.digest())
         ));
     }
+    if let Some((folder, keys)) = keys {
+        let (place, mode) = (folder.config_file(), keys.mode());
+        say(format_args!("\n{}: {mode}", place.display()));
+        for id in CircuitId::ALL {
+            say(format_args!("{:16} {} ({})", id.name(), keys.described(id), keys.place(id)));
+        }
+    }
+    Ok(())
 }

@@ -195,8 +195,9 @@ impl From<LocalClientError> for Failure {
                 "; proofgate service list names those there are, service publish makes one"
             }
             LocalClientError::Problem(problem) if problem.code == "circuit-unapproved" => {
-                "; proofgate setup publish puts that of a ceremony forward, circuits propose one for development; \
-                 the other departments approve it"
+                "; proofgate circuits list says which keys this gateway has, and approve which the departments \
+                 have approved. setup publish puts that of a ceremony forward (setup begin --circuit begins one), \
+                 circuits propose one for development"
             }
             _ => "",
         };

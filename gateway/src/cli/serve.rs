@@ -3,6 +3,7 @@
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::level_filters::LevelFilter;
 
+use super::circuits::keys::Keys;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::say;
@@ -16,6 +17,7 @@ use crate::serving::Serving;
 pub(super) async fn run(folder: &Folder) -> Result<(), Failure> {
     let config = folder.config()?;
     log::init(config.log, LevelFilter::INFO)?;
+    let production = config.production;
     let stop = stop()?;
     tokio::pin!(stop);
     let serving = tokio::select! {
@@ -29,10 +31,12 @@ pub(super) async fn run(folder: &Folder) -> Result<(), Failure> {
         admitted = serving.admitted() => admitted?,
         () = &mut stop => return Ok(()),
     }
+    let keys = Keys::of(folder, production)?.summary();
     let network = *serving.shared().genesis.network();
     let tell = |base: &BaseUrl, tls: Option<&ServerTls>| {
+        say(&keys);
         say(format_args!("serving on {base}"));
-        tracing::info!(%base, %network, "serving");
+        tracing::info!(%base, %network, production, "serving");
         tokio::spawn(renew(tls.cloned()));
     };
     let ended = serving.run(tell, &mut stop).await?;

@@ -2,6 +2,7 @@
 
 mod begin;
 mod contribute;
+mod next;
 mod verify;
 mod work;
 
@@ -127,7 +128,7 @@ pub(super) async fn run(folder: &Folder, step: Step) -> Result<(), Failure> {
         Step::Verify(arguments) => verify::run(folder, &arguments, false).await,
         Step::Import(arguments) => verify::run(folder, &arguments, true).await,
         Step::Publish { department, json } => {
-            if folder.ceremony_documents()?.is_empty() {
+            if folder.imported_keys()?.is_empty() {
                 let told =
                     "this gateway has no keys of a ceremony: proofgate setup import takes them";
                 return Err(Failure::new(Exit::NoInput, told));
@@ -165,22 +166,7 @@ fn tell(folder: &Folder, ceremony: &CeremonyFolder, json: bool) {
     }
     let ended = if progress == Progress::Ended { "has ended it" } else { "has yet to end it" };
     say(format_args!("     beacon  {ended}"));
-    let (dir, root) = (folder.root().display(), ceremony.root().display());
-    let next = match progress {
-        Progress::Turn(_, whose) => format!(
-            "give the folder to {whose}, who runs\nproofgate setup contribute --ceremony {root}"
-        ),
-        Progress::Beacon => format!(
-            "take the randomness that was announced, and run\n\
-             proofgate --dir {dir} setup beacon --ceremony {root} --randomness HEX"
-        ),
-        Progress::Ended => format!(
-            "every department that is to rely on the keys runs\n\
-             proofgate --dir {dir} setup import --ceremony {root}\nand after a restart\n\
-             proofgate --dir {dir} setup publish"
-        ),
-    };
-    say(format_args!("\nnext: {next}"));
+    say(format_args!("\nnext: {}", next::step(folder, ceremony)));
 }
 
 /// The departments' signing keys, as this gateway's copy of the chain has them now.
@@ -199,7 +185,7 @@ fn tell_phase_one(contributors: &[Contributor]) {
         (None, None) => "somebody without a name".to_owned(),
     };
     let names: Vec<_> = contributors.iter().map(name).collect();
-    eprintln!("proofgate: the first phase says that it is of {}", names.join(", "));
+    eprintln!("first phase: by its own word of {}", names.join(", "));
 }
 
 /// Does something that takes a while, and shows that it does.

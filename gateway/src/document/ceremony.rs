@@ -7,6 +7,7 @@
 //! verified them before it signed, and so did each department that approves the document.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -45,6 +46,14 @@ pub struct Ceremony {
     pub contributions: String,
     /// Who made them, in their order. The beacon, which is the last one, was made by nobody.
     pub attestations: Vec<Attestation>,
+}
+
+/// Whose it is, for people: `tax, welfare and a beacon`.
+impl fmt::Display for Ceremony {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<_> = self.attestations.iter().map(|it| it.department.as_str()).collect();
+        write!(f, "{} and a beacon", names.join(", "))
+    }
 }
 
 /// A department's word that a contribution is its own.

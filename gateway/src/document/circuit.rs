@@ -37,15 +37,13 @@ pub enum Provenance {
     Ceremony(Box<Ceremony>),
 }
 
-/// For people: `a key of tax, welfare and a beacon`.
+/// For people: `a key said to be of tax, welfare and a beacon`.
 impl std::fmt::Display for Provenance {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self::Ceremony(ceremony) = self else {
-            return f.write_str("a development key, which one party made");
-        };
-        let names = ceremony.attestations.iter().map(|it| it.department.as_str());
-        let names: Vec<_> = names.collect();
-        write!(f, "a key said to be of {} and a beacon", names.join(", "))
+        match self {
+            Self::Development => f.write_str("a development key, which one party made"),
+            Self::Ceremony(ceremony) => write!(f, "a key said to be of {ceremony}"),
+        }
     }
 }
 

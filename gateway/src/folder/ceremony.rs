@@ -1,14 +1,15 @@
-//! The proving keys of a ceremony in a gateway's folder: all that were imported, or none.
+//! The proving keys of ceremonies in a gateway's folder: all that an import took are there, or none.
 //!
 //! ```text
-//! proving/ceremony/   identified-v1.key   identified-v1.json   …
+//! proving/ceremony/   identified-v1+pseudonymous-v1/   identified-v1.key   identified-v1.json   …
 //! ```
-//! The document is the one that is put on the chain. It has the ceremony's transcript, which is checked at
-//! each start.
+//! One folder for each import, named after the circuits of which it has the keys; two ceremonies, each about one
+//! circuit, are two. The document is the one that is put on the chain. It has the ceremony's transcript, which is
+//! checked at each start.
 
 use std::collections::HashMap;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use chain::rules::State;
 use circuits::groth16::{KeyId, ProvingKey};
@@ -24,115 +25,157 @@ const CEREMONY_FOLDER: &str = "ceremony";
 /// Where keys are written before they count.
 const STAGING_PREFIX: &str = "ceremony.new.";
 
-/// Documents of a ceremony's keys, by circuit.
-pub type CeremonyDocuments = HashMap<CircuitId, CircuitDocument>;
+/// A key of a ceremony that was imported.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImportedKey {
+    /// The document that puts it forward.
+    pub document: CircuitDocument,
+    /// The folder of its import.
+    pub import: PathBuf,
+}
+
+/// Keys of ceremonies, by circuit.
+pub type ImportedKeys = HashMap<CircuitId, ImportedKey>;
+
+impl ImportedKey {
+    /// The file of the key.
+    pub(super) fn key_file(&self) -> PathBuf {
+        key_file(&self.import, self.document.circuit)
+    }
+
+    /// The file of the document.
+    fn document_file(&self) -> PathBuf {
+        document_file(&self.import, self.document.circuit)
+    }
+}
 
 impl Folder {
-    /// Where the keys of a ceremony are, if there are any.
-    pub fn ceremony_keys(&self) -> PathBuf {
-        self.root().join(PROVING_FOLDER).join(CEREMONY_FOLDER)
+    /// The folder of each import.
+    fn imports(&self) -> Result<Vec<PathBuf>, FileError> {
+        let place = self.root().join(PROVING_FOLDER).join(CEREMONY_FOLDER);
+        let entries = match std::fs::read_dir(&place) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries.map_err(FileError::at(&place))?,
+        };
+        let paths = entries.map(|entry| match entry.map_err(FileError::at(&place))?.path() {
+            folder if folder.is_dir() => Ok(folder),
+            // Not passed over: it may be a key that somebody put in the wrong place.
+            other => Err(FileError::at(&other)(io::ErrorKind::NotADirectory.into())),
+        });
+        let mut imports = paths.collect::<Result<Vec<_>, FileError>>()?;
+        imports.sort_unstable();
+        Ok(imports)
     }
 
-    /// The file of a circuit's key from a ceremony.
-    pub(super) fn ceremony_key(&self, circuit: CircuitId) -> PathBuf {
-        self.ceremony_keys().join(format!("{}.key", file_name(circuit)))
+    /// The folders of imports that have something of a circuit's key: one at most, if nobody put another there.
+    fn imports_of(&self, circuit: CircuitId) -> Result<Vec<PathBuf>, FileError> {
+        let mut imports = self.imports()?;
+        imports.retain(|it| key_file(it, circuit).exists() || document_file(it, circuit).exists());
+        Ok(imports)
     }
 
-    fn ceremony_document(&self, circuit: CircuitId) -> PathBuf {
-        self.ceremony_keys().join(format!("{}.json", file_name(circuit)))
+    /// The folder with a circuit's key of a ceremony, if one was imported.
+    ///
+    /// # Errors
+    /// [`FileError`]
+    pub fn imported(&self, circuit: CircuitId) -> Result<Option<PathBuf>, FileError> {
+        Ok(self.imports_of(circuit)?.into_iter().next())
     }
 
-    /// Writes keys of a ceremony: after this all of them are there, after an error none.
+    /// Writes the keys of an import, into a folder of their own, which is returned: after this all of them are
+    /// there, after an error none.
     ///
     /// # Errors
     /// [`FileError`]; existing ones are never overwritten.
     pub fn write_ceremony_keys(
         &self,
         keys: &[(CircuitDocument, ProvingKey)],
-    ) -> Result<(), FileError> {
-        let place = self.ceremony_keys();
-        if place.exists() {
-            return Err(FileError::at(&place)(io::ErrorKind::AlreadyExists.into()));
+    ) -> Result<PathBuf, FileError> {
+        for (document, _) in keys {
+            if let Some(there) = self.imported(document.circuit)? {
+                return Err(FileError::at(&there)(io::ErrorKind::AlreadyExists.into()));
+            }
         }
         let proving = self.root().join(PROVING_FOLDER);
-        make(&proving)?;
+        let ceremony = proving.join(CEREMONY_FOLDER);
+        make(&ceremony)?;
         // Gone with an error; what a crash leaves of it never counts.
         let staging = tempfile::Builder::new().prefix(STAGING_PREFIX).tempdir_in(&proving);
         let staging = staging.map_err(FileError::at(&proving))?;
         for (document, key) in keys {
-            let name = file_name(document.circuit);
             let text = canonical::to_vec(document).expect("a circuit document has string keys");
-            write_new(&staging.path().join(format!("{name}.key")), &key.to_bytes())?;
-            write_new(&staging.path().join(format!("{name}.json")), &text)?;
+            write_new(&key_file(staging.path(), document.circuit), &key.to_bytes())?;
+            write_new(&document_file(staging.path(), document.circuit), &text)?;
         }
         sync(staging.path())?;
+        let names: Vec<_> = keys.iter().map(|(it, _)| file_name(it.circuit)).collect();
+        let place = ceremony.join(names.join("+"));
         // Fails if somebody else has taken the place in the meantime.
         std::fs::rename(staging.path(), &place).map_err(FileError::at(&place))?;
-        sync(&proving)
+        sync(&ceremony)?;
+        sync(&proving)?;
+        Ok(place)
     }
 
-    /// The documents of the keys that were imported from a ceremony.
+    /// The keys that were imported from ceremonies: their documents, and where they are.
     ///
     /// # Errors
-    /// [`ProvingKeyError`] naming the first that is not one of this build's circuits and of a ceremony, or that
-    /// is missing beside its key.
-    pub fn ceremony_documents(&self) -> Result<CeremonyDocuments, ProvingKeyError> {
-        let mut documents = CeremonyDocuments::new();
+    /// [`ProvingKeyError`] naming the first document that is not one of this build's circuits and of a ceremony,
+    /// that is missing beside its key, or that is there twice.
+    pub fn imported_keys(&self) -> Result<ImportedKeys, ProvingKeyError> {
+        let mut keys = ImportedKeys::new();
         for circuit in CircuitId::ALL {
-            let path = self.ceremony_document(circuit);
-            let bytes = match std::fs::read(&path) {
-                Ok(bytes) => bytes,
-                Err(error)
-                    if error.kind() == io::ErrorKind::NotFound
-                        && !self.ceremony_key(circuit).exists() =>
-                {
-                    continue;
-                }
-                Err(error) => return Err(ProvingKeyError::at(path)(error.into())),
-            };
-            let document: CircuitDocument = canonical::from_slice(&bytes)
-                .map_err(|error| ProvingKeyError::at(path.clone())(error.into()))?;
-            if document.circuit != circuit || document.provenance == Provenance::Development {
-                return Err(ProvingKeyError::at(path)(ProvingKeyFault::OtherDocument));
+            let unread = |FileError { path, error }| ProvingKeyError::at(path)(error.into());
+            let mut imports = self.imports_of(circuit).map_err(unread)?.into_iter();
+            let Some(import) = imports.next() else { continue };
+            let path = document_file(&import, circuit);
+            if let Some(other) = imports.next() {
+                return Err(ProvingKeyError::at(path)(ProvingKeyFault::Twice { other }));
             }
-            documents.insert(circuit, document);
+            let read = || {
+                let document: CircuitDocument = canonical::from_slice(&std::fs::read(&path)?)?;
+                if document.circuit != circuit || document.provenance == Provenance::Development {
+                    return Err(ProvingKeyFault::OtherDocument);
+                }
+                Ok(document)
+            };
+            let document = read().map_err(ProvingKeyError::at(path.clone()))?;
+            keys.insert(circuit, ImportedKey { document, import });
         }
-        Ok(documents)
+        Ok(keys)
     }
 
-    /// Checks the transcripts of those documents, with the departments' keys as the chain has them.
+    /// Checks the transcripts of those keys, with the departments' keys as the chain has them.
     ///
     /// Not against a copy of the chain without a block: it is being built anew, and knows nobody yet who joined.
     /// The next start checks all.
     ///
     /// # Errors
-    /// [`ProvingKeyError`] naming the first that does not hold.
+    /// [`ProvingKeyError`] naming the first document that does not hold.
     pub fn check_ceremonies(
         &self,
-        documents: &CeremonyDocuments,
+        keys: &ImportedKeys,
         chain: &State,
     ) -> Result<(), ProvingKeyError> {
         if chain.height() == 0 {
             return Ok(());
         }
-        for (circuit, document) in documents {
+        for imported in keys.values() {
+            let document = &imported.document;
             let checked = document.check_provenance(chain.network(), |by, label, message, it| {
                 let mut keys = chain.signing_keys(by);
                 keys.find(|key| key.verify(label, message, it).is_ok()).copied()
             });
-            checked.map_err(|error| {
-                ProvingKeyError::at(self.ceremony_document(*circuit))(error.into())
-            })?;
+            checked.map_err(|error| ProvingKeyError::at(imported.document_file())(error.into()))?;
         }
         Ok(())
     }
+}
 
-    /// Reads a ceremony's key and checks every point of it; it must be the document's.
-    pub(super) fn read_ceremony_key(
-        &self,
-        document: &CircuitDocument,
-    ) -> Result<ProvingKey, ProvingKeyError> {
-        let path = self.ceremony_key(document.circuit);
+impl ImportedKey {
+    /// Reads the key and checks every point of it; it must be the document's.
+    pub(super) fn read(&self) -> Result<ProvingKey, ProvingKeyError> {
+        let (path, document) = (self.key_file(), &self.document);
         let read = || {
             let bytes = std::fs::read(&path)?;
             let key = ProvingKey::from_bytes(document.circuit.r1cs(), &bytes)?;
@@ -143,8 +186,16 @@ impl Folder {
     }
 }
 
+fn key_file(import: &Path, circuit: CircuitId) -> PathBuf {
+    import.join(format!("{}.key", file_name(circuit)))
+}
+
+fn document_file(import: &Path, circuit: CircuitId) -> PathBuf {
+    import.join(format!("{}.json", file_name(circuit)))
+}
+
 /// Waits until what was made in a folder is on the disk.
-fn sync(folder: &std::path::Path) -> Result<(), FileError> {
+fn sync(folder: &Path) -> Result<(), FileError> {
     std::fs::File::open(folder).and_then(|it| it.sync_all()).map_err(FileError::at(folder))
 }
 

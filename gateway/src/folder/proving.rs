@@ -8,7 +8,7 @@ use circuits::statement::CircuitId;
 use crypto::canonical::CanonicalError;
 use thiserror::Error;
 
-use super::ceremony::CeremonyDocuments;
+use super::ceremony::{ImportedKey, ImportedKeys};
 use super::{FileError, Folder, PROVING_FOLDER, make, write_new};
 use crate::document::circuit::CircuitDocumentError;
 
@@ -47,12 +47,29 @@ pub enum ProvingKeyFault {
     /// The document is of another circuit, or of a development key.
     #[error("not the document of this circuit's key from a ceremony; import the ceremony again")]
     OtherDocument,
+    /// There is another key of the circuit.
+    #[error(
+        "another key of the same circuit is in {}: move the folder of one of the two away", other.display()
+    )]
+    Twice {
+        /// The folder of its import.
+        other: PathBuf,
+    },
     /// The document is of another key.
     #[error("not the key of the document beside it; import the ceremony again")]
     OtherKey,
     /// The ceremony is not one to rely on.
     #[error("{0}; such a key is not used")]
     Ceremony(#[from] CircuitDocumentError),
+}
+
+/// Where a proving key is from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeySource<'a> {
+    /// A ceremony.
+    Ceremony(&'a ImportedKey),
+    /// This gateway made it alone; its file.
+    Development(PathBuf),
 }
 
 /// `identified-v1` for `identified/v1`.
@@ -82,16 +99,31 @@ impl Folder {
         Ok(())
     }
 
+    /// Where the key of a circuit is from; nothing, if there is none that is used.
+    pub fn key_source<'a>(
+        &self,
+        circuit: CircuitId,
+        imported: &'a ImportedKeys,
+        production: bool,
+    ) -> Option<KeySource<'a>> {
+        match imported.get(&circuit) {
+            Some(imported) => Some(KeySource::Ceremony(imported)),
+            None => (!production).then(|| KeySource::Development(self.development_key(circuit))),
+        }
+    }
+
     /// Checks that the key of every circuit can be read, and not what is in it: that takes seconds.
     ///
     /// # Errors
     /// As for [`Folder::proving_keys`].
     pub fn find_proving_keys(
         &self,
-        ceremonies: &CeremonyDocuments,
+        imported: &ImportedKeys,
         production: bool,
     ) -> Result<(), ProvingKeyError> {
-        for (path, _) in self.used_keys(ceremonies, production) {
+        for circuit in CircuitId::ALL {
+            let Some(source) = self.key_source(circuit, imported, production) else { continue };
+            let path = source.file();
             std::fs::File::open(&path).map_err(|error| ProvingKeyError::at(path)(error.into()))?;
         }
         Ok(())
@@ -104,14 +136,15 @@ impl Folder {
     /// [`ProvingKeyError`] naming the first that is not used.
     pub fn proving_keys(
         &self,
-        ceremonies: &CeremonyDocuments,
+        imported: &ImportedKeys,
         production: bool,
     ) -> Result<HashMap<CircuitId, ProvingKey>, ProvingKeyError> {
         let mut keys = HashMap::new();
-        for (path, circuit) in self.used_keys(ceremonies, production) {
-            let key = match ceremonies.get(&circuit) {
-                Some(document) => self.read_ceremony_key(document)?,
-                None => std::fs::read(&path)
+        for circuit in CircuitId::ALL {
+            let key = match self.key_source(circuit, imported, production) {
+                None => continue,
+                Some(KeySource::Ceremony(imported)) => imported.read()?,
+                Some(KeySource::Development(path)) => std::fs::read(&path)
                     .map_err(ProvingKeyFault::Io)
                     .and_then(|bytes| Ok(ProvingKey::from_bytes(circuit.r1cs(), &bytes)?))
                     .map_err(ProvingKeyError::at(path))?,
@@ -120,17 +153,13 @@ impl Folder {
         }
         Ok(keys)
     }
+}
 
-    /// The file of each key that is used.
-    fn used_keys(
-        &self,
-        ceremonies: &CeremonyDocuments,
-        production: bool,
-    ) -> Vec<(PathBuf, CircuitId)> {
-        let path = |circuit| match ceremonies.contains_key(&circuit) {
-            true => Some(self.ceremony_key(circuit)),
-            false => (!production).then(|| self.development_key(circuit)),
-        };
-        CircuitId::ALL.into_iter().filter_map(|it| Some((path(it)?, it))).collect()
+impl KeySource<'_> {
+    fn file(&self) -> PathBuf {
+        match self {
+            Self::Ceremony(imported) => imported.key_file(),
+            Self::Development(path) => path.clone(),
+        }
     }
 }

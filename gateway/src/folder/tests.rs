@@ -147,7 +147,7 @@ fn a_proving_key_that_is_damaged_is_named() {
     let temporary = TempDir::new().unwrap();
     let folder = Folder::new(temporary.path());
     let circuit = circuits::statement::CircuitId::IdentifiedV1;
-    let keys = || folder.proving_keys(&CeremonyDocuments::new(), false);
+    let keys = || folder.proving_keys(&ImportedKeys::new(), false);
     let missing = keys().unwrap_err();
     assert_eq!(missing.path, folder.development_key(circuit));
     make(folder.development_key(circuit).parent().unwrap()).unwrap();

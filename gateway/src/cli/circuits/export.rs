@@ -84,7 +84,7 @@ async fn of_request(
 ) -> Result<(CircuitId, Exported), Failure> {
     let config = folder.config()?;
     let id = hosted(&config, department)?;
-    let mut keys = folder.proving_keys(&folder.ceremony_documents()?, config.production)?;
+    let mut keys = folder.proving_keys(&folder.imported_keys()?, config.production)?;
     let serving = Serving::open(folder, config).await?;
     let department =
         serving.department(&id).ok_or_else(|| super::super::operator::not_admitted(folder, &id))?;

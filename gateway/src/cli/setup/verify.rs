@@ -1,5 +1,7 @@
 //! `proofgate setup verify` and `import`
 
+use std::path::Path;
+
 use ::circuits::statement::CircuitId;
 use chain::identifier::DepartmentId;
 use clap::Args;
@@ -11,7 +13,7 @@ use super::super::request::print_json;
 use super::super::say;
 use super::super::snarkjs::Snarkjs;
 use super::work::Work;
-use super::{PhaseOne, Place, Tool, keys, waiting};
+use super::{PhaseOne, Place, Tool, keys, next, waiting};
 use crate::ceremony::{CeremonyFolder, Outcome};
 use crate::folder::Folder;
 
@@ -47,29 +49,41 @@ pub(in crate::cli) async fn run(
         let told = format_args!("the ceremony is not about {other}");
         return Err(Failure::new(Exit::Usage, told));
     }
-    let there = folder.ceremony_keys();
-    if import && there.exists() {
-        let told = "keys of a ceremony are there already; move them away to take others";
-        return Err(Failure::new(Exit::CantCreat, format_args!("{}: {told}", there.display())));
+    let wanted = |id: &CircuitId| circuit.is_empty() || circuit.contains(id);
+    let wanted: Vec<_> = ceremony.plan().circuits().filter(wanted).collect();
+    if import {
+        not_imported(folder, &wanted)?;
     }
     let snarkjs = Snarkjs::require(tool.snarkjs.as_deref())?;
     let keys = keys(folder, *department).await?;
     // What takes seconds comes before what takes minutes.
     let phase_one = phase_one.read(&ceremony)?;
-    let wanted = |id: &CircuitId| circuit.is_empty() || circuit.contains(id);
     let mut outcomes = Vec::new();
-    for id in ceremony.plan().circuits().filter(wanted) {
+    for id in wanted {
         outcomes.push(waiting(format!("checking every point of {id}"), || {
             ceremony.outcome(id, &keys)
         })?);
     }
     with_snarkjs(&Work::new(folder, &snarkjs)?, &phase_one, &outcomes)?;
-    if import {
-        let taken: Vec<_> =
+    let taken = import.then(|| {
+        let keys: Vec<_> =
             outcomes.iter().map(|it| (it.document.clone(), it.key.clone())).collect();
-        folder.write_ceremony_keys(&taken)?;
+        folder.write_ceremony_keys(&keys)
+    });
+    tell(folder, &ceremony, &outcomes, taken.transpose()?.as_deref(), *json)
+}
+
+/// None of the circuits has a key of a ceremony yet: one that is used is not replaced unseen.
+fn not_imported(folder: &Folder, wanted: &[CircuitId]) -> Result<(), Failure> {
+    for id in wanted {
+        let Some(there) = folder.imported(*id)? else { continue };
+        let told = format_args!(
+            "{}: a key of {id} from a ceremony is there already: move this folder away to take another, or name \
+             with --circuit what else is wanted of this ceremony",
+            there.display()
+        );
+        return Err(Failure::new(Exit::CantCreat, told));
     }
-    tell(folder, &ceremony, &outcomes, import, *json);
     Ok(())
 }
 
@@ -90,9 +104,9 @@ fn tell(
     folder: &Folder,
     ceremony: &CeremonyFolder,
     outcomes: &[Outcome],
-    imported: bool,
+    imported: Option<&Path>,
     json: bool,
-) {
+) -> Result<(), Failure> {
     let plan = ceremony.plan();
     if json {
         let circuits: Vec<_> = outcomes
@@ -107,10 +121,10 @@ fn tell(
             })
             .collect();
         print_json(&json!({
-            "ok": true, "imported": imported, "network": plan.network, "phase_one": plan.phase_one,
+            "ok": true, "imported": imported.is_some(), "network": plan.network, "phase_one": plan.phase_one,
             "participants": plan.participants, "circuits": circuits,
         }));
-        return;
+        return Ok(());
     }
     let names: Vec<_> = plan.participants.iter().map(DepartmentId::as_str).collect();
     say(format_args!("first phase  verified, sha256 {}", plan.phase_one));
@@ -124,11 +138,9 @@ fn tell(
         let exponent = beacon.iterations_exponent;
         say(format_args!("      beacon  {}, hashed 2^{exponent} times", hex::encode(&beacon.hash)));
     }
-    if imported {
-        let dir = folder.root().display();
-        say(format_args!(
-            "\nnext: {} holds them. Start the gateway again, and run\nproofgate --dir {dir} setup publish",
-            folder.ceremony_keys().display()
-        ));
+    if let Some(place) = imported {
+        say(format_args!("\n{}: taken", place.display()));
+        say(format_args!("\nnext: {}", next::after_import(folder, &folder.config()?)));
     }
+    Ok(())
 }

@@ -3,7 +3,6 @@
 use super::*;
 use crate::department::asking::Idempotency;
 use crate::document::circuit::{CircuitDocument, Provenance};
-use crate::folder::CeremonyDocuments;
 use crate::payload::PayloadStore;
 use crate::proving_keys::ProvingKeys;
 use circuits::statement::CircuitId;
@@ -21,8 +20,7 @@ fn of_ceremony(network: &Network) -> CircuitDocument {
 /// Welfare's gateway, once it was started again: with keys of these ceremonies, in production or not.
 fn restarted(network: &Network, imported: &[CircuitDocument], production: bool) -> Department {
     let documents = imported.iter().map(|it| (it.circuit, it.clone()));
-    let documents: CeremonyDocuments = documents.collect();
-    let (loading, proving_keys) = ProvingKeys::loading(&documents);
+    let (loading, proving_keys) = ProvingKeys::loading(documents.collect());
     loading.done(crate::department::tests::proving_keys());
     let strictness = Strictness { production };
     let shared = Shared { proving_keys, strictness, ..network.shared.clone() };
