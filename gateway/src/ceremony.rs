@@ -29,7 +29,7 @@ use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
 
 use crate::document::ceremony::{Attestation, Attested, MAX_DEPARTMENTS, MIN_DEPARTMENTS};
-use crate::folder::{make, write_new};
+use crate::folder::{FileError, write_new};
 
 pub use error::CeremonyFault;
 pub use transcript::{Keys, Outcome};
@@ -119,8 +119,8 @@ impl Plan {
     }
 }
 
-/// Checks that a first phase serves these circuits: prepared, large enough, and of several contributors. Who they
-/// say they are.
+/// Checks that a first phase serves these circuits: large enough, of several contributors, and prepared, which
+/// takes minutes and is said last. Who they say they are.
 ///
 /// # Errors
 /// [`CeremonyFault`]
@@ -135,13 +135,13 @@ pub fn check_phase_one(
     if read.power < needed {
         return Err(CeremonyFault::Small { path: path(), got: read.power, needed });
     }
-    if !read.prepared {
-        return Err(CeremonyFault::Unprepared { path: path() });
-    }
     // One alone knows its secrets, and a beacon's are known to everybody.
     let got = read.contributors.iter().filter(|it| it.beacon.is_none()).count();
     if got < MIN_DEPARTMENTS {
         return Err(CeremonyFault::Alone { path: path(), got });
+    }
+    if !read.prepared {
+        return Err(CeremonyFault::Unprepared { path: path() });
     }
     Ok(read.contributors)
 }
@@ -153,6 +153,11 @@ impl CeremonyFolder {
     /// # Errors
     /// [`CeremonyFault`]
     pub fn lay_out(root: &Path, plan: Plan, phase_one: &[u8]) -> Result<Self, CeremonyFault> {
+        // Nothing here is secret, and others are to read it: as the operator's umask has it.
+        let make = |folder: &Path| {
+            let made = std::fs::create_dir_all(folder);
+            made.map_err(|error| FileError { path: folder.to_owned(), error })
+        };
         make(root)?;
         let folder = Self { root: root.to_owned(), plan };
         write_new(&folder.phase_one(), phase_one)?;
@@ -172,7 +177,10 @@ impl CeremonyFolder {
     /// [`CeremonyFault`]
     pub fn open(root: &Path, network: &NetworkId) -> Result<Self, CeremonyFault> {
         let path = root.join(PLAN_FILE);
-        let bytes = read(&path)?;
+        let bytes = read(&path).map_err(|fault| match fault {
+            CeremonyFault::Missing { path } => CeremonyFault::NoPlan { path },
+            fault => fault,
+        })?;
         let plan: Plan = serde_json::from_slice(&bytes)
             .map_err(|error| CeremonyFault::Plan { path: path.clone(), error })?;
         plan.check()?;
@@ -387,7 +395,11 @@ const MAX_FILE_BYTES: u64 = 2 * 1024 * 1024 * 1024;
 
 /// Reads a file of a ceremony: whoever had the folder before may have put something else there.
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, CeremonyFault> {
-    read_file(path).map_err(|error| CeremonyFault::Read { path: path.to_owned(), error })
+    let path = || path.to_owned();
+    read_file(&path()).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => CeremonyFault::Missing { path: path() },
+        _ => CeremonyFault::Read { path: path(), error },
+    })
 }
 
 fn read_file(path: &Path) -> io::Result<Vec<u8>> {

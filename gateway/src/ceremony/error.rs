@@ -21,6 +21,22 @@ pub enum CeremonyFault {
     /// A file cannot be made.
     #[error(transparent)]
     File(#[from] FileError),
+    /// There is no plan.
+    #[error(
+        "{}: there is no ceremony in this folder; proofgate setup begin makes one", path.display()
+    )]
+    NoPlan {
+        /// Where it should be.
+        path: PathBuf,
+    },
+    /// A file that belongs to it is not there.
+    #[error(
+        "{}: missing: the ceremony's folder is not here as a whole, copy it again", path.display()
+    )]
+    Missing {
+        /// The file.
+        path: PathBuf,
+    },
     /// A file cannot be read.
     #[error("{}: {error}", path.display())]
     Read {
@@ -42,7 +58,7 @@ pub enum CeremonyFault {
     Format,
     /// Too few are to contribute.
     #[error(
-        "{got} departments are to contribute, and at least {MIN_DEPARTMENTS} must: one alone could forge"
+        "at least {MIN_DEPARTMENTS} departments must contribute, not {got}: one alone could forge"
     )]
     TooFew {
         /// How many.
@@ -50,7 +66,8 @@ pub enum CeremonyFault {
     },
     /// Too many are to contribute.
     #[error(
-        "{got} departments are to contribute; a document of the chain holds the words of {MAX_DEPARTMENTS}"
+        "at most {MAX_DEPARTMENTS} departments can contribute, not {got}: a document of the chain holds the words \
+         of no more"
     )]
     TooMany {
         /// How many.
@@ -88,7 +105,10 @@ pub enum CeremonyFault {
         path: PathBuf,
     },
     /// The first phase is too small.
-    #[error("{}: a first phase of power {got}; these circuits need {needed} or more", path.display())]
+    #[error(
+        "{}: a first phase of power {got}; these circuits need {needed} or more: snarkjs powersoftau new bn128 \
+         {needed} begins one", path.display()
+    )]
     Small {
         /// The file.
         path: PathBuf,
@@ -98,7 +118,10 @@ pub enum CeremonyFault {
         needed: u32,
     },
     /// The first phase lacks what a second one needs.
-    #[error("{}: not prepared: snarkjs powersoftau prepare phase2 does that", path.display())]
+    #[error(
+        "{}: not prepared for a second phase: snarkjs powersoftau prepare phase2 does that, in minutes",
+        path.display()
+    )]
     Unprepared {
         /// The file.
         path: PathBuf,
@@ -106,7 +129,7 @@ pub enum CeremonyFault {
     /// Too few have contributed to the first phase.
     #[error(
         "{}: {got} contributed to this first phase besides beacons, and at least {MIN_DEPARTMENTS} must: one \
-         alone could forge", path.display()
+         alone could forge. snarkjs powersoftau contribute adds another, before it is prepared", path.display()
     )]
     Alone {
         /// The file.
@@ -115,7 +138,7 @@ pub enum CeremonyFault {
         got: usize,
     },
     /// A file is malformed.
-    #[error("{}: {error}", path.display())]
+    #[error("{}: {error}; a file that was cut or damaged is to be copied again", path.display())]
     Malformed {
         /// The file.
         path: PathBuf,
@@ -123,7 +146,7 @@ pub enum CeremonyFault {
         error: FormatError,
     },
     /// A key is none.
-    #[error("{}: {error}", path.display())]
+    #[error("{}: {error}; a file that was cut or damaged is to be copied again", path.display())]
     Zkey {
         /// The file.
         path: PathBuf,
@@ -137,7 +160,10 @@ pub enum CeremonyFault {
         department: DepartmentId,
     },
     /// It is another department's turn.
-    #[error("it is the turn of {whose}, and not yet of {department}")]
+    #[error(
+        "it is the turn of {whose}, and not yet of {department}; if {whose} has contributed, this is an older \
+         copy of the folder"
+    )]
     Turn {
         /// Who came.
         department: DepartmentId,
@@ -151,13 +177,15 @@ pub enum CeremonyFault {
         department: DepartmentId,
     },
     /// Not all have contributed.
-    #[error("{whose} has yet to contribute")]
+    #[error("{whose} has yet to contribute; if it has, this is an older copy of the folder")]
     Unfinished {
         /// Whose turn it is.
         whose: DepartmentId,
     },
     /// All have contributed, and the beacon is missing.
-    #[error("the beacon is missing: proofgate setup beacon")]
+    #[error(
+        "the beacon is missing: proofgate setup beacon; if that was done, this is an older copy of the folder"
+    )]
     NoBeacon,
     /// The beacon ended it already.
     #[error("this ceremony has ended")]

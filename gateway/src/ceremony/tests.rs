@@ -65,7 +65,7 @@ fn a_ceremony_is_one_networks_about_the_circuits_of_this_build() {
     assert!(matches!(unknown, CeremonyFault::Plan { .. }), "{unknown}");
     assert!(unknown.to_string().contains("ceremony.json"), "{unknown}");
     std::fs::remove_file(&path).unwrap();
-    assert!(matches!(open(&NETWORK), Err(CeremonyFault::Read { .. })));
+    assert!(matches!(open(&NETWORK), Err(CeremonyFault::NoPlan { .. })));
 }
 
 #[test]

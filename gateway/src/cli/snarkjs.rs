@@ -10,8 +10,7 @@ use super::failure::Failure;
 /// What is run where nothing is named.
 const ON_PATH: &str = "snarkjs";
 /// How to get the one that the tests run with.
-const INSTALL: &str =
-    "npm install --global snarkjs@0.7.6 installs it; --snarkjs names one that is elsewhere";
+const INSTALL: &str = "npm install --global snarkjs@0.7.6 installs it, and --snarkjs names the program if it is not on PATH";
 
 /// A program that says it is snarkjs.
 #[derive(Debug)]
@@ -29,7 +28,7 @@ impl Snarkjs {
     pub(super) fn find(named: Option<&Path>) -> Result<Option<Self>, Failure> {
         let program = named.unwrap_or(Path::new(ON_PATH));
         let failed = |exit, reason: &dyn std::fmt::Display| {
-            Failure::new(exit, format_args!("{}: {reason}", program.display()))
+            Failure::new(exit, format_args!("{}: {reason}; {INSTALL}", program.display()))
         };
         let Some(resolved) =
             resolve(program).map_err(|error| failed(Exit::of_reading(&error), &error))?

@@ -58,6 +58,17 @@ pub(in crate::cli) async fn run(folder: &Folder, arguments: Arguments) -> Result
         );
         return Ok(());
     }
+    // Before anything is made that takes seconds.
+    for circuit in CircuitId::ALL {
+        let there = subfolder(&out, circuit);
+        if there.exists() {
+            let told = format_args!(
+                "{}: it is there already; --out names a folder without it",
+                there.display()
+            );
+            return Err(Failure::new(Exit::CantCreat, told));
+        }
+    }
     for circuit in CircuitId::ALL {
         let exported = sample.then(|| of_sample(circuit));
         write(&out, circuit, exported.as_ref())?;

@@ -13,7 +13,7 @@ use super::super::snarkjs::Snarkjs;
 use super::work::{PHASE_ONE, Work};
 use super::{Place, Tool, keys, tell, tell_phase_one};
 use crate::ceremony::{CeremonyFolder, Plan, check_phase_one};
-use crate::folder::{Folder, make, write_new};
+use crate::folder::{Folder, write_new};
 
 /// Arguments of `proofgate setup begin`.
 #[derive(Args, Debug)]
@@ -53,22 +53,13 @@ pub(in crate::cli) async fn run(folder: &Folder, arguments: Arguments) -> Result
         return Err(Failure::new(Exit::CantCreat, told));
     }
     let circuits = if circuit.is_empty() { CircuitId::ALL.to_vec() } else { circuit };
+    // What takes seconds comes before what takes minutes, and who takes part before what costs them minutes to
+    // make.
+    let participants = taking_part(folder, department, participants).await?;
     let phase_one = std::fs::read(&ptau).map_err(Failure::reading(&ptau))?;
-    tell_phase_one(&check_phase_one(&ptau, &phase_one, &circuits)?);
-    let known = keys(folder, department).await?;
-    let participants = if participants.is_empty() {
-        let mut all: Vec<_> = known.keys().copied().collect();
-        all.sort_unstable();
-        all
-    } else {
-        participants
-    };
-    if let Some(unknown) = participants.iter().find(|it| !known.contains_key(it)) {
-        let told = format_args!("{unknown} is not a department of this network");
-        return Err(Failure::new(Exit::NoHost, told));
-    }
     let network = *folder.genesis()?.network();
     let plan = Plan::new(network, Digest::of(&phase_one), participants, &circuits)?;
+    tell_phase_one(&check_phase_one(&ptau, &phase_one, &circuits)?);
     let work = Work::new(folder, &snarkjs)?;
     work.verify_phase_one(&phase_one)?;
     let mut initial = Vec::new();
@@ -96,7 +87,30 @@ pub(in crate::cli) async fn run(folder: &Folder, arguments: Arguments) -> Result
     Ok(())
 }
 
-/// A new folder beside the one to be.
+/// Who contributes, all of whom are departments of the network.
+async fn taking_part(
+    folder: &Folder,
+    department: Option<DepartmentId>,
+    named: Vec<DepartmentId>,
+) -> Result<Vec<DepartmentId>, Failure> {
+    let known = keys(folder, department).await?;
+    let mut all: Vec<_> = known.keys().copied().collect();
+    all.sort_unstable();
+    if named.is_empty() {
+        return Ok(all);
+    }
+    if let Some(unknown) = named.iter().find(|it| !known.contains_key(it)) {
+        let all: Vec<_> = all.iter().map(DepartmentId::as_str).collect();
+        let told = format_args!(
+            "--participants: {unknown} is not a department of this network; these are: {}",
+            all.join(", ")
+        );
+        return Err(Failure::new(Exit::NoHost, told));
+    }
+    Ok(named)
+}
+
+/// Where a new folder is made, beside the one to be.
 fn staging(root: &Path) -> Result<PathBuf, Failure> {
     let mut name = root.file_name().map(ToOwned::to_owned).ok_or_else(|| {
         Failure::new(Exit::Usage, format_args!("{}: not a folder's name", root.display()))
@@ -108,7 +122,6 @@ fn staging(root: &Path) -> Result<PathBuf, Failure> {
             format_args!("{}: left of an attempt that was cut short; remove it", staging.display());
         return Err(Failure::new(Exit::CantCreat, told));
     }
-    make(&staging)?;
     Ok(staging)
 }
 

@@ -1,5 +1,6 @@
 //! `proofgate setup contribute` and `beacon`
 
+use ::circuits::snarkjs::zkey::Unfinished;
 use ::circuits::statement::CircuitId;
 use chain::identifier::DepartmentId;
 use clap::Args;
@@ -14,7 +15,7 @@ use super::super::operator::hosted;
 use super::super::snarkjs::Snarkjs;
 use super::work::{Work, place};
 use super::{PhaseOne, Place, Tool, keys, tell};
-use crate::ceremony::{CeremonyFault, CeremonyFolder, Keys, Progress};
+use crate::ceremony::{CeremonyFault, CeremonyFolder, Progress};
 use crate::document::ceremony::{MIN_BEACON_BYTES, MIN_BEACON_ITERATIONS_EXPONENT};
 use crate::folder::Folder;
 
@@ -64,12 +65,16 @@ pub(in crate::cli) struct BeaconArguments {
     json: bool,
 }
 
-/// A key to which the next contribution is made, in the folder where snarkjs works.
+/// A circuit's key to which the next contribution is made.
 struct Step<'a> {
-    work: Work<'a>,
     ceremony: &'a CeremonyFolder,
-    keys: &'a Keys,
-    contributed: usize,
+    circuit: CircuitId,
+    /// Of the participant who contributes.
+    index: usize,
+    /// The key that the others have contributed to so far, each of whom has attested that.
+    before: Vec<u8>,
+    /// What is known of it.
+    known: Unfinished,
 }
 
 /// The names of a circuit's key before and after a contribution, where snarkjs works.
@@ -87,33 +92,42 @@ pub(in crate::cli) async fn run(folder: &Folder, arguments: Arguments) -> Result
     let signing = folder.department(&id).secrets()?.keys.signing;
     let phase_one = phase_one.read(&ceremony)?;
     let keys = keys(folder, department).await?;
-    let work = Work::new(folder, &snarkjs)?;
-    work.verify_phase_one(&phase_one)?;
-    let step = Step { work, ceremony: &ceremony, keys: &keys, contributed: index };
+    let mut steps = Vec::new();
     for circuit in ceremony.plan().circuits() {
         // After an interruption some circuits are done.
         if !ceremony.has_contributed(circuit, index) {
-            step.contribute(circuit, &signing)?;
+            // What takes seconds comes before what takes minutes.
+            let (before, known) = ceremony.attested_key(circuit, index, &keys)?;
+            steps.push(Step { ceremony: &ceremony, circuit, index, before, known });
         }
+    }
+    let work = Work::new(folder, &snarkjs)?;
+    work.verify_phase_one(&phase_one)?;
+    for step in steps {
+        step.contribute(&work, &signing)?;
     }
     tell(folder, &ceremony, json);
     Ok(())
 }
 
 impl Step<'_> {
-    fn contribute(&self, circuit: CircuitId, signing: &SigningKey) -> Result<(), Failure> {
-        let (ceremony, index) = (self.ceremony, self.contributed);
-        let before = self.verified(circuit)?;
+    fn contribute(&self, work: &Work<'_>, signing: &SigningKey) -> Result<(), Failure> {
+        let Self { ceremony, circuit, index, before, known } = self;
+        let (circuit, index) = (*circuit, *index);
         let department = ceremony.plan().participants[index];
-        let name = format!("--name={department}");
         let [from, to] = names(circuit);
+        // From the constraints of this build on: who signs for the key, signs for that.
+        work.put(&from, before)?;
+        let constraints = work.put_constraints(circuit)?;
+        work.verify_key(circuit, &constraints, &from)?;
+        let name = format!("--name={department}");
         let arguments = ["zkey", "contribute", &from, &to, &name];
-        self.work.run(format!("{department} contributes to {circuit}"), &arguments, &entropy())?;
-        let (after, path) = (self.work.get(&to)?, ceremony.key_after(circuit, index));
+        work.run(format!("{department} contributes to {circuit}"), &arguments, &entropy())?;
+        let (after, path) = (work.get(&to)?, ceremony.key_after(circuit, index));
         let made = ceremony.unfinished(&path, &after, circuit, index + 1)?;
         let broken = || CeremonyFault::Broken { path: path.clone() };
-        let contribution = made.contributions.after(&before.contributions).ok_or_else(broken)?;
-        if made.fixed != before.fixed {
+        let contribution = made.contributions.after(&known.contributions).ok_or_else(broken)?;
+        if made.fixed != known.fixed {
             return Err(broken().into());
         }
         let fixed = Digest::from_bytes(made.fixed);
@@ -123,20 +137,6 @@ impl Step<'_> {
         // The attestation last: without it the contribution does not count, and is made anew.
         place(&path, &after)?;
         place(&ceremony.attestation(circuit, index), &text)
-    }
-
-    /// The key that has been contributed to so far, each contribution attested, and all of it verified from the
-    /// constraints of this build on: who signs for it, signs for that.
-    fn verified(
-        &self,
-        circuit: CircuitId,
-    ) -> Result<::circuits::snarkjs::zkey::Unfinished, Failure> {
-        let (bytes, found) = self.ceremony.attested_key(circuit, self.contributed, self.keys)?;
-        let [before, _] = names(circuit);
-        self.work.put(&before, &bytes)?;
-        let constraints = self.work.put_constraints(circuit)?;
-        self.work.verify_key(circuit, &constraints, &before)?;
-        Ok(found)
     }
 }
 
@@ -156,10 +156,13 @@ pub(in crate::cli) async fn beacon(
 ) -> Result<(), Failure> {
     let BeaconArguments { place: at, randomness, iterations, phase_one, tool, department, json } =
         arguments;
-    let bytes = hex::decode(randomness).unwrap_or_default();
+    // As the source writes it.
+    let digits = randomness.strip_prefix("0x").unwrap_or(randomness);
+    let bytes = hex::decode(digits).unwrap_or_default();
     if !(MIN_BEACON_BYTES..=MAX_BEACON_BYTES).contains(&bytes.len()) {
         let told = format_args!(
-            "--randomness: expected {MIN_BEACON_BYTES} to {MAX_BEACON_BYTES} bytes as hexadecimal digits"
+            "--randomness: expected {MIN_BEACON_BYTES} to {MAX_BEACON_BYTES} bytes as hexadecimal digits, two for \
+             each"
         );
         return Err(Failure::new(Exit::Usage, told));
     }
@@ -184,7 +187,8 @@ pub(in crate::cli) async fn beacon(
         let [from, to] = names(circuit);
         work.put(&from, &before)?;
         let exponent = iterations.to_string();
-        let arguments = ["zkey", "beacon", &from, &to, randomness, &exponent, "--name=beacon"];
+        let digits = hex::encode(&bytes);
+        let arguments = ["zkey", "beacon", &from, &to, &digits, &exponent, "--name=beacon"];
         work.run(format!("the beacon ends the ceremony of {circuit}"), &arguments, "")?;
         let after = work.get(&to)?;
         let made = ::circuits::snarkjs::zkey::unfinished(&after, circuit.public_inputs())

@@ -3,12 +3,12 @@
 //! What was checked is so what snarkjs verifies and what is taken, whatever becomes of the ceremony's folder
 //! in the meantime, and snarkjs writes through nobody's links.
 
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use ::circuits::statement::CircuitId;
 use tempfile::TempDir;
 
+use super::super::exit::Exit;
 use super::super::failure::Failure;
 use super::super::snarkjs::Snarkjs;
 use super::waiting;
@@ -42,7 +42,13 @@ impl<'a> Work<'a> {
     }
 
     pub(super) fn get(&self, name: &str) -> Result<Vec<u8>, Failure> {
-        Ok(read(&self.path(name))?)
+        read(&self.path(name)).map_err(|fault| match fault {
+            CeremonyFault::Missing { path } => {
+                let told = format_args!("{}: snarkjs did not write it", path.display());
+                Failure::new(Exit::DataErr, told)
+            }
+            fault => fault.into(),
+        })
     }
 
     pub(super) fn path(&self, name: &str) -> PathBuf {
@@ -91,15 +97,10 @@ pub(super) fn place(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
 
 impl From<CeremonyFault> for Failure {
     fn from(error: CeremonyFault) -> Self {
-        use super::super::exit::Exit;
         match error {
             CeremonyFault::File(error) => error.into(),
-            CeremonyFault::Read { error: ref cause, .. } if cause.kind() == ErrorKind::NotFound => {
-                let told = format_args!(
-                    "{error}: there is no ceremony in this folder, or not all of it; proofgate setup begin makes \
-                     one"
-                );
-                Self::new(Exit::NoInput, told)
+            CeremonyFault::NoPlan { .. } | CeremonyFault::Missing { .. } => {
+                Self::new(Exit::NoInput, error)
             }
             CeremonyFault::Read { error: ref cause, .. } => {
                 Self::new(Exit::of_reading(cause), error)
