@@ -3,9 +3,9 @@
 use std::fs::{self, OpenOptions};
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
-use std::path::Path;
+use std::process::Command;
 
-use crate::gateway::{Gateway, command, done, free_port, proofgate};
+use crate::gateway::{Gateway, done, free_port, proofgate};
 use crate::pair::service;
 
 /// Longest file that the gateway may write, in blocks of 512 bytes: the chain and the store that were made
@@ -62,7 +62,8 @@ fn a_full_disk_is_named_and_loses_nothing() {
 fn a_command_that_could_not_say_what_it_found_has_failed() {
     for arguments in [&["circuits", "list", "--json"][..], &["completions", "bash"], &["--help"]] {
         let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
-        let output = command(Path::new("."), arguments).stdout(full).output().unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_proofgate"));
+        let output = command.args(arguments).stdout(full).output().unwrap();
         let message = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(74), "{arguments:?}: {message}");
         assert!(message.contains("standard output: No space left"), "{arguments:?}: {message}");
