@@ -195,9 +195,9 @@ impl From<LocalClientError> for Failure {
                 "; proofgate service list names those there are, service publish makes one"
             }
             LocalClientError::Problem(problem) if problem.code == "circuit-unapproved" => {
-                "; proofgate circuits list says which keys this gateway has, and approve which the departments \
-                 have approved. setup publish puts that of a ceremony forward (setup begin --circuit begins one), \
-                 circuits propose one for development"
+                ". proofgate circuits list shows this gateway's keys, and proofgate approve what is approved; \
+                 proofgate setup publish puts the key of a ceremony forward (setup begin --circuit begins one), \
+                 proofgate circuits propose one for development"
             }
             _ => "",
         };
