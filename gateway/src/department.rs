@@ -431,6 +431,15 @@ impl Department {
         Ok(document.and_then(|document| document.parse().ok()))
     }
 
+    /// The documents of the circuits that the departments have approved.
+    async fn approved_circuits(&self) -> Result<Vec<CircuitDocument>, Internal> {
+        let mut approved = Vec::new();
+        for (digest, _) in self.chain().state().approved_circuits() {
+            approved.extend(self.document::<CircuitDocument>(*digest).await?);
+        }
+        Ok(approved)
+    }
+
     /// The documents of the circuits on the chain, approved or not.
     pub(crate) async fn circuits(&self) -> Result<HashMap<KeyId, CircuitDocument>, Internal> {
         let mut circuits = HashMap::new();

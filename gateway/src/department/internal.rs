@@ -30,6 +30,11 @@ pub enum Internal {
     /// The gateway has no proving keys.
     #[error("this gateway has no proving key of {0}")]
     NoProvingKey(CircuitId),
+    /// The gateway's proving key is not one that the departments have approved.
+    #[error(
+        "this gateway's key of {0} is not approved by the departments: nobody would believe its proofs"
+    )]
+    UnapprovedKey(CircuitId),
     /// The prover did not run.
     #[error(transparent)]
     Prover(#[from] ProverError),

@@ -6,6 +6,7 @@ use std::time::Instant;
 use chain::ledger::SubmitError;
 use chain::rules::RuleError;
 use circuits::groth16;
+use circuits::statement::CircuitId;
 use crypto::Digest;
 use crypto::commitment::Salted;
 use crypto::envelope::Message;
@@ -17,6 +18,7 @@ use crate::exchange::Exchange;
 use crate::exchange::issuer::{Answered, Closed, Consented, Proved, Ready, Silence};
 use crate::exchange::proving::{self, ProvingError, Standing};
 use crate::measure;
+use crate::proving_keys::KeyRing;
 use crate::records::{Dataset, Record};
 
 impl Department {
@@ -149,8 +151,7 @@ impl Department {
         let request = Arc::clone(exchange.request());
         let ground = exchange.state().ground.clone();
         let circuit = request.request().circuit;
-        let keys = self.shared.proving_keys.wait().await;
-        let keys = keys.ok_or(Internal::NoProvingKey(circuit))?;
+        let keys = self.approved_key(circuit).await?;
         let mut seed = [0; 32];
         self.random(|rng| rng.fill_bytes(&mut seed));
         let proven = self
@@ -175,6 +176,19 @@ impl Department {
                 Ok(Stage::Closed(Closed { silence: Silence::Unsatisfied }))
             }
             Err(error) => Err(Internal::Damaged(error.to_string())),
+        }
+    }
+
+    /// The keys, once they are there, if the circuit's is one that the departments have approved: an answer under
+    /// another would be refused, and the question be over, though the approval may come.
+    async fn approved_key(&self, circuit: CircuitId) -> Result<KeyRing, Internal> {
+        let keys = self.shared.proving_keys.wait().await.unwrap_or_default();
+        let key = keys.get(&circuit).ok_or(Internal::NoProvingKey(circuit))?;
+        let ours = hex::encode(key.verifying_key().to_bytes());
+        let approved = self.approved_circuits().await?;
+        match approved.iter().any(|it| it.circuit == circuit && it.verifying_key == ours) {
+            true => Ok(keys),
+            false => Err(Internal::UnapprovedKey(circuit)),
         }
     }
 

@@ -12,9 +12,9 @@ use crypto::{Digest, canonical};
 use super::{AskedRow, Stage, receipts};
 use crate::chain_view::ChainView;
 use crate::department::{Department, Internal};
+use crate::document::CheckedRequest;
 use crate::document::circuit::Provenance;
 use crate::document::request::LegalBasis;
-use crate::document::{CheckedRequest, CircuitDocument};
 use crate::exchange::Exchange;
 use crate::exchange::verification::{self, Question, Refusal, VerifiedAnswer};
 use crate::measure;
@@ -99,15 +99,10 @@ impl Department {
 
     async fn has_approved_key(&self, circuit: CircuitId) -> Result<bool, Internal> {
         let strict = self.shared.strictness.production;
-        for (digest, _) in self.chain().state().approved_circuits() {
-            let document = self.document::<CircuitDocument>(*digest).await?;
-            if document.is_some_and(|it| {
-                it.circuit == circuit && !(strict && it.provenance == Provenance::Development)
-            }) {
-                return Ok(true);
-            }
-        }
-        Ok(false)
+        let mut approved = self.approved_circuits().await?.into_iter();
+        Ok(approved.any(|it| {
+            it.circuit == circuit && !(strict && it.provenance == Provenance::Development)
+        }))
     }
 
     /// All the verifier's duties, off the async threads. Returns the entries too that the answer rests

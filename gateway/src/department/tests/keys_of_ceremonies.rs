@@ -1,10 +1,13 @@
 //! Circuits that are put forward: which ones a department approves.
 
+use super::network::circuit_document_of;
 use super::*;
 use crate::department::asking::Idempotency;
 use crate::document::circuit::{CircuitDocument, Provenance};
 use crate::payload::PayloadStore;
 use crate::proving_keys::ProvingKeys;
+use circuits::groth16;
+use circuits::snarkjs::trial_ceremony;
 use circuits::statement::CircuitId;
 use getrandom::SysRng;
 use rand_core::UnwrapErr;
@@ -151,4 +154,33 @@ async fn nothing_is_asked_while_no_answer_could_be_believed() {
     assert_eq!(asked.status, Status::Sent);
     let refused = welfare.ask(ask(pseudonymous), &network.peers).await.unwrap_err();
     assert_eq!(refused.code(), "circuit-unapproved", "the other circuit has no such key");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_question_waits_for_the_approval_of_the_key_that_answers_it() {
+    let mut network = Network::new(0).await;
+    network.enrol(&Citizen::new(CURTIS)).await;
+    let by_law = ask(|ask| {
+        ask["legal_basis"] = json!({"kind": "statutory", "reference": "Benefits Act, s. 12"});
+    });
+    let asked = network.ask(by_law).await.unwrap();
+    // Tax's gateway has taken another key since.
+    let rng = &mut groth16::rng_from_seed([9; 32]);
+    let other = trial_ceremony::key(CIRCUIT, &["tax"], rng).0;
+    let document = circuit_document_of(CIRCUIT, &other);
+    let mut keys = HashMap::clone(&crate::department::tests::proving_keys());
+    keys.insert(CIRCUIT, other);
+    network.shared.proving_keys = ProvingKeys::loaded(Arc::new(keys));
+    network.start("tax");
+    let tax = network.department("tax");
+    let before = network.counts();
+    let early = tax.advance(&asked.request, &network.peers).await.unwrap_err();
+    assert!(matches!(early, Internal::UnapprovedKey(CIRCUIT)), "{early}");
+    assert_eq!(network.counts(), before, "nothing is recorded");
+    let entry = tax.propose_circuit(&document).await.unwrap();
+    for name in DEPARTMENTS {
+        network.department(name).approve(entry).await.unwrap();
+    }
+    tax.advance(&asked.request, &network.peers).await.unwrap();
+    assert_eq!(network.status(&asked).await.status, Status::Verified);
 }
