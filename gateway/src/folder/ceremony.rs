@@ -50,28 +50,40 @@ impl ImportedKey {
 }
 
 impl Folder {
-    /// The folder of each import.
-    fn imports(&self) -> Result<Vec<PathBuf>, FileError> {
-        let place = self.root().join(PROVING_FOLDER).join(CEREMONY_FOLDER);
-        let entries = match std::fs::read_dir(&place) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            entries => entries.map_err(FileError::at(&place))?,
-        };
-        let paths = entries.map(|entry| match entry.map_err(FileError::at(&place))?.path() {
-            folder if folder.is_dir() => Ok(folder),
-            // Not passed over: it may be a key that somebody put in the wrong place.
-            other => Err(FileError::at(&other)(io::ErrorKind::NotADirectory.into())),
-        });
-        let mut imports = paths.collect::<Result<Vec<_>, FileError>>()?;
-        imports.sort_unstable();
-        Ok(imports)
+    /// Where the folders of imports are.
+    pub fn imports(&self) -> PathBuf {
+        self.root().join(PROVING_FOLDER).join(CEREMONY_FOLDER)
     }
 
     /// The folders of imports that have something of a circuit's key: one at most, if nobody put another there.
+    ///
+    /// Whatever else is there is an error: it may be a key that is not readable or in the wrong place, and another
+    /// would be used instead.
     fn imports_of(&self, circuit: CircuitId) -> Result<Vec<PathBuf>, FileError> {
-        let mut imports = self.imports()?;
-        imports.retain(|it| key_file(it, circuit).exists() || document_file(it, circuit).exists());
-        Ok(imports)
+        let mut found = Vec::new();
+        for import in entries(&self.imports())? {
+            if !import.is_dir() {
+                let told = "not the folder of an import; import the ceremony again";
+                let error = io::Error::new(io::ErrorKind::NotADirectory, told);
+                return Err(FileError::at(&import)(error));
+            }
+            let files = entries(&import)?;
+            let has = |id| {
+                files.contains(&key_file(&import, id))
+                    || files.contains(&document_file(&import, id))
+            };
+            if !CircuitId::ALL.into_iter().any(has) {
+                let told = "no key of a ceremony is in this folder; remove it";
+                return Err(FileError::at(&import)(io::Error::new(
+                    io::ErrorKind::InvalidData,
+                    told,
+                )));
+            }
+            if has(circuit) {
+                found.push(import);
+            }
+        }
+        Ok(found)
     }
 
     /// The folder with a circuit's key of a ceremony, if one was imported.
@@ -83,22 +95,25 @@ impl Folder {
     }
 
     /// Writes the keys of an import, into a folder of their own, which is returned: after this all of them are
-    /// there, after an error none.
+    /// there, after an error none, unless it is the disk's of the very last step.
     ///
     /// # Errors
-    /// [`FileError`]; existing ones are never overwritten.
+    /// [`FileError`]; existing ones are never overwritten, and one import at a time looks for them.
     pub fn write_ceremony_keys(
         &self,
         keys: &[(CircuitDocument, ProvingKey)],
     ) -> Result<PathBuf, FileError> {
+        let ceremony = self.imports();
+        make(&ceremony)?;
+        let proving = self.root().join(PROVING_FOLDER);
+        // Until this ends: two imports of which neither sees the other would both be taken.
+        let exclusive = std::fs::File::open(&proving).map_err(FileError::at(&proving))?;
+        exclusive.lock().map_err(FileError::at(&proving))?;
         for (document, _) in keys {
             if let Some(there) = self.imported(document.circuit)? {
                 return Err(FileError::at(&there)(io::ErrorKind::AlreadyExists.into()));
             }
         }
-        let proving = self.root().join(PROVING_FOLDER);
-        let ceremony = proving.join(CEREMONY_FOLDER);
-        make(&ceremony)?;
         // Gone with an error; what a crash leaves of it never counts.
         let staging = tempfile::Builder::new().prefix(STAGING_PREFIX).tempdir_in(&proving);
         let staging = staging.map_err(FileError::at(&proving))?;
@@ -110,7 +125,6 @@ impl Folder {
         sync(staging.path())?;
         let names: Vec<_> = keys.iter().map(|(it, _)| file_name(it.circuit)).collect();
         let place = ceremony.join(names.join("+"));
-        // Fails if somebody else has taken the place in the meantime.
         std::fs::rename(staging.path(), &place).map_err(FileError::at(&place))?;
         sync(&ceremony)?;
         sync(&proving)?;
@@ -184,6 +198,17 @@ impl ImportedKey {
         };
         read().map_err(ProvingKeyError::at(path.clone()))
     }
+}
+
+/// What is in a folder, in the order of the names; nothing, if there is no folder.
+fn entries(folder: &Path) -> Result<Vec<PathBuf>, FileError> {
+    let entries = match std::fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.and_then(|it| it.map(|entry| Ok(entry?.path())).collect()),
+    };
+    let mut paths: Vec<_> = entries.map_err(FileError::at(folder))?;
+    paths.sort_unstable();
+    Ok(paths)
 }
 
 fn key_file(import: &Path, circuit: CircuitId) -> PathBuf {

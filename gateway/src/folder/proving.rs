@@ -49,7 +49,7 @@ pub enum ProvingKeyFault {
     OtherDocument,
     /// There is another key of the circuit.
     #[error(
-        "another key of the same circuit is in {}: move the folder of one of the two away", other.display()
+        "another key of the same circuit is in {}: move the folder of one of the two elsewhere", other.display()
     )]
     Twice {
         /// The folder of its import.

@@ -75,6 +75,41 @@ fn a_key_in_the_wrong_place_is_not_passed_over() {
 }
 
 #[test]
+fn what_cannot_be_read_of_an_import_is_not_passed_over() {
+    let temporary = TempDir::new().unwrap();
+    let folder = Folder::new(temporary.path());
+    let import = folder.write_ceremony_keys(&[from_ceremony(CIRCUIT, &NETWORK)]).unwrap();
+    // As good as unreadable: links to nowhere.
+    for name in ["identified-v1.key", "identified-v1.json"] {
+        std::fs::remove_file(import.join(name)).unwrap();
+        std::os::unix::fs::symlink("/nowhere/to/be/found", import.join(name)).unwrap();
+    }
+    assert_eq!(folder.imported(CIRCUIT).unwrap(), Some(import.clone()));
+    let fault = folder.imported_keys().unwrap_err();
+    assert_eq!(fault.path, import.join("identified-v1.json"));
+    std::fs::remove_dir_all(&import).unwrap();
+    std::fs::create_dir(&import).unwrap();
+    let fault = folder.imported_keys().unwrap_err();
+    assert_eq!(fault.path, import, "an empty folder");
+}
+
+#[test]
+fn of_two_imports_at_once_one_is_taken() {
+    let temporary = TempDir::new().unwrap();
+    let folder = Folder::new(temporary.path());
+    let (first, second) =
+        (from_ceremony(CIRCUIT, &NETWORK), from_ceremony(OTHER_CIRCUIT, &NETWORK));
+    let outcomes = std::thread::scope(|scope| {
+        let both = scope.spawn(|| folder.write_ceremony_keys(&[first.clone(), second.clone()]));
+        let one = scope.spawn(|| folder.write_ceremony_keys(std::slice::from_ref(&second)));
+        [both.join().unwrap(), one.join().unwrap()]
+    });
+    let taken = outcomes.iter().filter(|it| it.is_ok()).count();
+    assert_eq!(taken, 1, "{outcomes:?}");
+    assert!(folder.imported_keys().unwrap().contains_key(&OTHER_CIRCUIT));
+}
+
+#[test]
 fn two_keys_of_one_circuit_are_named_and_neither_is_used() {
     let temporary = TempDir::new().unwrap();
     let folder = Folder::new(temporary.path());
