@@ -77,6 +77,9 @@ fn two_gateways_set_up_by_commands_do_the_whole_exchange() {
     let code = done(gateway::proofgate_told(&pair.tax(), &["enrolment-code"], OTHER));
     let private = private(&pair, code.trim());
 
+    let nothing = done(proofgate(&pair.welfare(), &["approve", "--all"]));
+    assert_eq!(nothing, "nothing waits for approval\n");
+
     // A question that the citizen consents to.
     let request = pair.ask(POOR, 2_000_000, &[]);
     let shown = consent(&wallet, &["show", &request]);
@@ -130,6 +133,14 @@ fn two_gateways_set_up_by_commands_do_the_whole_exchange() {
     assert!(verified.contains("welfare") && verified.contains("tax"), "{verified}");
     done(proofgate(std::path::Path::new("/"), &["verify", bundle, "--genesis", genesis]));
 
+    // Of whoever takes the offer to tax.
+    let (pseudonymous, offer) = pair.offer(2_000_000);
+    consent(&wallet, &["approve", "--yes", "--offer", offer.to_str().unwrap()]);
+    let show = ["request", "show", "--json", "--wait", "300", &pseudonymous];
+    let answer = json(&done(proofgate(&pair.welfare(), &show)));
+    assert_eq!(answer["status"], "verified");
+    assert!(answer["pseudonym"].is_string() && answer["subject_tag"].is_null(), "{answer}");
+
     // By law, without the citizen.
     let by_law = pair.ask(OTHER, 100_000_000_000, &["--law", LAW]);
     let show = ["request", "show", "--json", "--wait", "300", &by_law];
@@ -173,7 +184,7 @@ fn two_gateways_set_up_by_commands_do_the_whole_exchange() {
     for url in &urls {
         let audit = ["audit", "--url", url, "--genesis", genesis, "--json"];
         let report = json(&done(proofgate(&pair.welfare(), &audit)));
-        assert_eq!(report["entries"]["proof"], 2, "{report}");
+        assert_eq!(report["entries"]["proof"], 3, "{report}");
     }
     for (gateway, port) in [tax, welfare].into_iter().zip(ports) {
         let folder = gateway.folder.clone();
@@ -189,7 +200,7 @@ fn two_gateways_set_up_by_commands_do_the_whole_exchange() {
             }
         }
         let report = json(&done(proofgate(&folder, &["audit", "--json"])));
-        assert_eq!(report["entries"]["proof"], 2, "{report}");
+        assert_eq!(report["entries"]["proof"], 3, "{report}");
     }
 
     // Who loses the chain signs nothing before it is there again: here from the follower's folder.
@@ -201,7 +212,7 @@ fn two_gateways_set_up_by_commands_do_the_whole_exchange() {
     let copy = pair.welfare().join("chain");
     done(proofgate(&pair.tax(), &["rebuild", "--from", copy.to_str().unwrap()]));
     let report = json(&done(proofgate(&pair.tax(), &["audit", "--json"])));
-    assert_eq!(report["entries"]["proof"], 2, "{report}");
+    assert_eq!(report["entries"]["proof"], 3, "{report}");
     done(proofgate(&pair.tax(), &["approve"]));
 
     // Nor does who put back a copy of keys and records, in which neither the chain nor its height is.
@@ -218,7 +229,7 @@ fn two_gateways_set_up_by_commands_do_the_whole_exchange() {
     assert!(done(proofgate(&pair.tax(), &rebuild)).contains("nothing to do"));
     done(proofgate(&pair.tax(), &["approve"]));
     let report = json(&done(proofgate(&pair.tax(), &["audit", "--json"])));
-    assert_eq!(report["entries"]["proof"], 2, "{report}");
+    assert_eq!(report["entries"]["proof"], 3, "{report}");
 
     // The file alone is made again, of a chain that is in order.
     let file = pair.tax().join("network.json");

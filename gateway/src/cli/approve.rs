@@ -12,15 +12,15 @@ use super::operator::Operator;
 use super::say;
 use super::text::plain;
 use crate::folder::{Folder, read_document};
+use crate::http::client::PeerProblem;
 use crate::http::local::operating::{Approval, Proposal};
 use crate::http::local_client::LocalClientError;
 
 /// The code of a department's document that there is nothing to approve of.
 const IN_FORCE: &str = "department-in-force";
+
 /// The code of a key whose ceremony has not been verified here.
-const NOT_IMPORTED: &str = "circuit-not-imported";
-/// The code of a development key in production.
-const DEVELOPMENT: &str = "circuit-development";
+pub(super) const NOT_IMPORTED: &str = "circuit-not-imported";
 
 /// Arguments of `proofgate approve`.
 #[derive(Debug, Args)]
@@ -29,8 +29,8 @@ pub(super) struct Arguments {
     /// chain and approved. Without it, what waits for approvals is listed.
     what: Option<String>,
     /// Approve every new department and circuit that is put forward and open. What would take the place of
-    /// a department's keys or of the validators is listed, and approved by its id alone. Exit status: 65 if
-    /// this gateway does not believe something that is open, which it names; all else is approved.
+    /// a department's keys or of the validators is listed, and approved by its id alone. Exit status: 65 as
+    /// long as something else is open that this gateway does not believe, which it names.
     #[arg(long, conflicts_with = "what")]
     all: bool,
     /// The department that approves, where the gateway hosts several.
@@ -104,12 +104,11 @@ async fn approve_all(operator: &Operator, json: bool) -> Result<(), Failure> {
         say("nothing waits for approval");
         return Ok(());
     }
-    let mut refused = 0;
+    let (mut tried, mut refused) = (0, 0);
     for proposal in open.iter().filter(|it| !it.replaces) {
+        tried += 1;
         match client.approve(Approval { entry: proposal.entry }).await {
-            Err(LocalClientError::Problem(problem))
-                if [NOT_IMPORTED, DEVELOPMENT].contains(&problem.code.as_str()) =>
-            {
+            Err(LocalClientError::Problem(problem)) if is_about_the_entry(&problem) => {
                 let (entry, why) = (proposal.entry, plain(&problem.detail));
                 eprintln!("proofgate: {entry} not approved: {why}");
                 refused += 1;
@@ -128,10 +127,15 @@ async fn approve_all(operator: &Operator, json: bool) -> Result<(), Failure> {
     match refused {
         0 => Ok(()),
         refused => {
-            let told = format_args!("{refused} of {} not approved", open.len());
+            let told = format_args!("{refused} of {tried} not approved");
             Err(Failure::new(Exit::DataErr, told))
         }
     }
+}
+
+/// Whether an entry is refused for what it is: anybody puts forward what they like, and the next one may be good.
+const fn is_about_the_entry(problem: &PeerProblem) -> bool {
+    matches!(problem.status, 404 | 409 | 422)
 }
 
 /// Prints how these entries stand now.
