@@ -19,6 +19,7 @@ mod pair;
 mod running;
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -31,6 +32,8 @@ use gateway::{Gateway, done, free_port, proofgate};
 use pair::{LAW, Pair, consent, service};
 
 const BEACON: &str = "0102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f20";
+const BEACON_OF_PHASE_ONE: &str =
+    "fffefdfcfbfaf9f8f7f6f5f4f3f2f1f0efeeedecebeae9e8e7e6e5e4e3e2e1e0";
 /// A citizen of the sample data.
 const CITIZEN: &str = "101146789348";
 
@@ -65,23 +68,25 @@ impl Consortium {
         let tax = Gateway::serving(&consortium.folder("tax"));
         let mut gateways = vec![tax];
         // The second joins by the word of the first, the third by that of both.
-        for (department, approving) in
-            [("welfare", vec!["tax"]), ("registry", vec!["tax", "welfare"])]
-        {
-            let gateway = Gateway::start(&consortium.folder(department));
-            gateway.says("waiting until ");
-            // Whoever works on the folder meanwhile is told what it waits for.
-            let waits = format!("{department} is not a department");
-            let approve = proofgate(&consortium.folder(department), &["approve"]);
-            refused(&approve, 75, &[&waits, "department.json"]);
+        let approve = |department: &str, by: &[&str]| {
             let document = consortium.folder(department).join(department).join("department.json");
-            for by in approving {
+            for by in by {
                 let approve = ["approve", document.to_str().unwrap()];
                 done(proofgate(&consortium.folder(by), &approve));
             }
-            gateway.says("serving on ");
-            gateways.push(gateway);
-        }
+        };
+        let welfare = Gateway::start(&consortium.folder("welfare"));
+        welfare.says("waiting until ");
+        // Whoever works on the folder meanwhile is told what it waits for.
+        let waits = proofgate(&consortium.folder("welfare"), &["approve"]);
+        refused(&waits, 75, &["welfare is not a department", "department.json"]);
+        approve("welfare", &["tax"]);
+        welfare.says("serving on ");
+        gateways.push(welfare);
+        approve("registry", &["tax", "welfare"]);
+        // Its copy of the chain is as old as its folder.
+        done(proofgate(&consortium.folder("registry"), &["approve"]));
+        gateways.push(Gateway::serving(&consortium.folder("registry")));
         Self { gateways, ..consortium }
     }
 
@@ -136,7 +141,7 @@ fn full_phase_one(folder: &Path, power: u32) -> (PathBuf, PathBuf) {
         &["new", "bn128", &power, "new.ptau"],
         &["contribute", "new.ptau", "one.ptau", "--name=tax", "-e=the first one's secret"],
         &["contribute", "one.ptau", "two.ptau", "--name=welfare", "-e=the second one's secret"],
-        &["beacon", "two.ptau", "unprepared.ptau", BEACON, "10"],
+        &["beacon", "two.ptau", "unprepared.ptau", BEACON_OF_PHASE_ONE, "10"],
         &["prepare", "phase2", "unprepared.ptau", "phase1.ptau"],
     ];
     for step in steps {
@@ -159,10 +164,11 @@ fn phase_one(folder: &Path, power: u32) -> (PathBuf, PathBuf) {
         let arguments = ["powersoftau", "contribute", &before, &after, "--name=known", &typed];
         running::succeeds_without_randomness(folder, &arguments);
     }
-    let beacon = ["powersoftau", "beacon", "2.ptau", "unprepared.ptau", BEACON, "10"];
+    let beacon = ["powersoftau", "beacon", "2.ptau", "unprepared.ptau", BEACON_OF_PHASE_ONE, "10"];
     running::succeeds(folder, &beacon);
     let unprepared = folder.join("unprepared.ptau");
-    let beacon = Beacon { hash: hex::decode(BEACON).unwrap(), iterations_exponent: 10 };
+    let hash = hex::decode(BEACON_OF_PHASE_ONE).unwrap();
+    let beacon = Beacon { hash, iterations_exponent: 10 };
     let bytes = fs::read(&unprepared).unwrap();
     let path = folder.join("phase1.ptau");
     fs::write(&path, known_phase_one::prepare(&bytes, &TYPED, &beacon).unwrap()).unwrap();
@@ -203,7 +209,10 @@ fn three_departments_make_a_key_and_prove_with_it_in_production() {
     refused(&begin(&unprepared, &all), 65, &["unprepared.ptau", "not prepared", "prepare phase2"]);
     refused(&begin(&ptau, &["--participants", "tax"]), 64, &["at least 2", "forge"]);
     refused(&begin(&ptau, &["--participants", "tax,tax"]), 64, &["tax is named twice"]);
-    refused(&begin(&ptau, &["--participants", "tax,justice"]), 68, &["justice"]);
+    // What costs the operator minutes to mend is said last.
+    refused(&begin(&unprepared, &["--participants", "tax,justice"]), 68, &["justice", "welfare"]);
+    let first = files.path().join(if is_full() { "one.ptau" } else { "1.ptau" });
+    refused(&begin(&first, &all), 65, &["1 contributed", "at least 2"]);
     let alone =
         PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("circuits/vectors/snarkjs/small.ptau");
     refused(&begin(&alone, &all), 65, &["small.ptau", "power 4"]);
@@ -242,6 +251,16 @@ fn contributions(consortium: &Consortium) {
     let initial = consortium.file("0.zkey");
     let cut = consortium.setup_with(("tax", "contribute"), &initial, |it| it.truncate(5000));
     refused(&cut, 65, &["0.zkey", "byte ", "copied again"]);
+    // Before snarkjs is set to work, which this one would not do.
+    let idle =
+        consortium.pair.file("snarkjs", "#!/bin/sh\necho snarkjs@0.7.6\n[ \"$1\" = --version ]\n");
+    fs::set_permissions(&idle, PermissionsExt::from_mode(0o700)).unwrap();
+    let kept = fs::read(&initial).unwrap();
+    fs::write(&initial, &kept[..5000]).unwrap();
+    let idle = [&setup[..], &["--snarkjs", idle.to_str().unwrap()]].concat();
+    refused(&proofgate(&consortium.folder("tax"), &idle), 65, &["0.zkey", "byte "]);
+    fs::write(&initial, kept).unwrap();
+    refused(&proofgate(&consortium.folder("tax"), &idle), 65, &["snarkjs powersoftau verify"]);
 
     let phase_one = consortium.ceremony().join("phase1.ptau");
     let elsewhere = phase_one.with_extension("left out");
@@ -281,6 +300,7 @@ fn endings(consortium: &Consortium) {
     let beacon =
         |randomness: &str| consortium.setup("welfare", "beacon", &["--randomness", randomness]);
     refused(&beacon("no hex"), 64, &["--randomness"]);
+    refused(&beacon(BEACON_OF_PHASE_ONE), 64, &["known before the last contribution"]);
     // As a source may write it.
     let told = done(beacon(&format!("0x{}", BEACON.to_uppercase())));
     assert!(told.contains("setup import"), "{told}");
@@ -352,6 +372,11 @@ fn imports(consortium: &Consortium) {
     let keys =
         ["not in production", "identified/v1    a key of tax, welfare, registry and a beacon"];
     assert!(keys.iter().all(|it| listed.contains(it)), "{listed}");
+    let listed = done(proofgate(&consortium.folder("tax"), &["circuits", "list", "--json"]));
+    let listed: Value = serde_json::from_str(&listed).unwrap();
+    assert_eq!(listed[0]["key"]["kind"], "ceremony");
+    let other = if is_full() { "ceremony" } else { "development" };
+    assert_eq!(listed[1]["key"]["kind"], other);
     refused(&consortium.setup("tax", "import", &[]), 73, &["already"]);
 }
 
@@ -403,7 +428,7 @@ fn in_production(consortium: &mut Consortium) {
     // Registry's gateway has run since before the import.
     let unknown = proofgate(&folders[2], &["approve", "--all"]);
     refused(&unknown, 65, &["not approved", "setup import"]);
-    refused(&proofgate(&folders[2], &["setup", "publish"]), 65, &["start the gateway again"]);
+    refused(&proofgate(&folders[2], &["setup", "publish"]), 75, &["start the gateway again"]);
     consortium.gateways.pop().unwrap().stop();
     consortium.gateways.push(Gateway::serving(&folders[2]));
     let approved = done(proofgate(&folders[2], &["setup", "publish", "--json"]));

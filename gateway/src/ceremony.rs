@@ -146,6 +146,18 @@ pub fn check_phase_one(
     Ok(read.contributors)
 }
 
+/// That the randomness of a beacon is not that of the first phase, which was known to everybody who contributed.
+///
+/// # Errors
+/// [`CeremonyFault::SpentBeacon`]
+pub fn check_beacon(phase_one: &[Contributor], randomness: &[u8]) -> Result<(), CeremonyFault> {
+    let mut beacons = phase_one.iter().filter_map(|it| it.beacon.as_ref());
+    match beacons.any(|it| it.hash == randomness) {
+        true => Err(CeremonyFault::SpentBeacon),
+        false => Ok(()),
+    }
+}
+
 impl CeremonyFolder {
     /// Lays out a new ceremony in a folder that is empty: its plan, the first phase and the constraints. The
     /// initial keys are to be made by [`CeremonyFolder::initial_key`]'s names.

@@ -186,7 +186,9 @@ fn ended(outcome: Result<(), Failure>) -> ExitCode {
     match outcome.and_then(|()| output::said()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure { exit, message }) => {
-            eprintln!("proofgate: {message}");
+            // Some of it may be of others: of a file, of a gateway.
+            let lines: Vec<_> = message.lines().map(text::plain).collect();
+            eprintln!("proofgate: {}", lines.join("\n"));
             exit.into()
         }
     }

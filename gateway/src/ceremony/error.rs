@@ -190,6 +190,12 @@ pub enum CeremonyFault {
     /// The beacon ended it already.
     #[error("this ceremony has ended")]
     Ended,
+    /// The beacon's randomness was known before.
+    #[error(
+        "the first phase ended with this randomness, which was known before the last contribution: take new \
+         randomness, of a source that spoke after it"
+    )]
+    SpentBeacon,
     /// A key has other contributions than it should have.
     #[error(
         "{}: expected the contributions of {}, in this order and under these names", path.display(),

@@ -1,7 +1,10 @@
 //! The gateway that a command works through: the one that runs on the folder, or one that is opened for
 //! the command and closed after it.
 
+use std::collections::HashMap;
+
 use chain::identifier::DepartmentId;
+use crypto::VerifyingKey;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -45,20 +48,6 @@ impl Operator {
         }
     }
 
-    /// The same, of a gateway that may still be without the keys that its configuration wants: it is opened for
-    /// what it knows of the chain, and proves nothing.
-    pub(super) async fn without_keys(
-        folder: &Folder,
-        department: Option<DepartmentId>,
-    ) -> Result<Self, Failure> {
-        let config = Config { production: false, ..folder.config()? };
-        let token = folder.department(&hosted(&config, department)?).token()?;
-        match folder.holder()? {
-            Some(holder) => Self::at_running(folder, &config, &holder, token),
-            None => Self::at_opened(folder, config, token).await,
-        }
-    }
-
     fn at_running(
         folder: &Folder,
         config: &Config,
@@ -82,13 +71,7 @@ impl Operator {
         config: Config,
         token: Zeroizing<String>,
     ) -> Result<Self, Failure> {
-        let serving = Serving::open(folder, config.clone()).await?;
-        // Its copy of the chain may be of before it was approved, and follows from now on.
-        let admitted = timeout(serving.shared().ledger.lag(), serving.admitted()).await;
-        admitted.unwrap_or(Ok(()))?;
-        if let Some(department) = serving.awaited().first() {
-            return Err(not_admitted(folder, department));
-        }
+        let serving = opened(folder, config.clone()).await?;
         let (stop, stopped) = oneshot::channel::<()>();
         let (tell, address) = oneshot::channel();
         let running = tokio::spawn(serving.run(
@@ -120,6 +103,38 @@ impl Operator {
             Ok(ended) => Ok(ended.map(|_| ())?),
             Err(error) => Err(Failure::new(Exit::Software, error)),
         }
+    }
+}
+
+/// The departments of the network with their signing keys, by the gateway's copy of the chain. Where no gateway
+/// runs, that is opened and nothing is served: the keys that its configuration wants may not be there yet.
+pub(super) async fn signing_keys(
+    folder: &Folder,
+    department: Option<DepartmentId>,
+) -> Result<HashMap<DepartmentId, VerifyingKey>, Failure> {
+    let config = folder.config()?;
+    let id = hosted(&config, department)?;
+    if let Some(holder) = folder.holder()? {
+        let token = folder.department(&id).token()?;
+        let operator = Operator::at_running(folder, &config, &holder, token)?;
+        let departments = operator.client.departments().await?;
+        return Ok(departments.into_iter().map(|it| (it.id, it.signing_key)).collect());
+    }
+    let serving = opened(folder, Config { production: false, ..config }).await?;
+    let chain = serving.shared().ledger.snapshot();
+    let members = chain.state().members().map(|member| &member.department);
+    Ok(members.map(|it| (it.id, it.signing_key)).collect())
+}
+
+/// Opens the gateway of a folder whose departments are in the network.
+async fn opened(folder: &Folder, config: Config) -> Result<Serving, Failure> {
+    let serving = Serving::open(folder, config).await?;
+    // Its copy of the chain may be of before it was approved, and follows from now on.
+    let admitted = timeout(serving.shared().ledger.lag(), serving.admitted()).await;
+    admitted.unwrap_or(Ok(()))?;
+    match serving.awaited().first() {
+        Some(department) => Err(not_admitted(folder, department)),
+        None => Ok(serving),
     }
 }
 

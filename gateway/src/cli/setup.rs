@@ -19,11 +19,10 @@ use serde_json::json;
 
 use super::exit::Exit;
 use super::failure::Failure;
-use super::operator::Operator;
 use super::request::print_json;
 use super::say;
 use super::text::plain;
-use crate::ceremony::{CeremonyFolder, Keys, Progress};
+use crate::ceremony::{CeremonyFolder, Progress};
 use crate::folder::Folder;
 
 /// Steps of `proofgate setup`.
@@ -94,8 +93,8 @@ pub(super) struct PhaseOne {
 }
 
 impl PhaseOne {
-    /// The first phase of a ceremony, which is the one that is meant.
-    fn read(&self, ceremony: &CeremonyFolder) -> Result<Vec<u8>, Failure> {
+    /// The first phase of a ceremony, which is the one that is meant, and whose it is.
+    fn read(&self, ceremony: &CeremonyFolder) -> Result<(Vec<u8>, Vec<Contributor>), Failure> {
         let got = ceremony.plan().phase_one;
         if let Some(expected) = self.phase_one.filter(|it| *it != got) {
             let told = format_args!("the ceremony's first phase is {got}, and not {expected}");
@@ -103,7 +102,7 @@ impl PhaseOne {
         }
         let (bytes, contributors) = ceremony.read_phase_one()?;
         tell_phase_one(&contributors);
-        Ok(bytes)
+        Ok((bytes, contributors))
     }
 }
 
@@ -167,14 +166,6 @@ fn tell(folder: &Folder, ceremony: &CeremonyFolder, json: bool) {
     let ended = if progress == Progress::Ended { "has ended it" } else { "has yet to end it" };
     say(format_args!("     beacon  {ended}"));
     say(format_args!("\nnext: {}", next::step(folder, ceremony)));
-}
-
-/// The departments' signing keys, as this gateway's copy of the chain has them now.
-async fn keys(folder: &Folder, department: Option<DepartmentId>) -> Result<Keys, Failure> {
-    let operator = Operator::without_keys(folder, department).await?;
-    let departments = operator.client.departments().await;
-    operator.close().await?;
-    Ok(departments?.into_iter().map(|it| (it.id, it.signing_key)).collect())
 }
 
 /// Says whose first phase it is: who takes part has to believe one of them.

@@ -134,7 +134,7 @@ fn plain_line(line: &str) -> String {
         rest = escape.split_once('m').map_or("", |(_, after)| after);
     }
     plain.push_str(rest);
-    plain.trim().to_owned()
+    super::text::plain(plain.trim())
 }
 
 #[cfg(test)]
@@ -146,6 +146,8 @@ mod tests {
         let told = "\u{1b}[31;22m[ERROR] \u{1b}[39;1msnarkJS\u{1b}[0m: Invalid points";
         assert_eq!(plain_line(told), "[ERROR] snarkJS: Invalid points");
         assert_eq!(plain_line("  plain "), "plain");
+        let moved = plain_line("\u{1b}[2Jgone\u{1b}]0;title\u{7}");
+        assert!(!moved.contains(char::is_control), "{moved:?}");
     }
 
     #[test]

@@ -10,6 +10,12 @@ pub(super) fn plain(text: &str) -> String {
     text.chars().map(shown).collect()
 }
 
+/// As a shell takes it for one argument.
+pub(super) fn quoted(text: &str) -> String {
+    let text = plain(text);
+    shlex::try_quote(&text).expect("NUL is a control character, and none is left").into_owned()
+}
+
 /// RFC 3339, UTC; beyond the calendar, the seconds.
 pub(super) fn time(seconds: u64) -> String {
     let instant = i64::try_from(seconds).ok().and_then(|it| jiff::Timestamp::from_second(it).ok());

@@ -5,7 +5,7 @@ use std::fmt::Display;
 use chain::identifier::DepartmentId;
 use serde::Serialize;
 
-use super::super::text::plain;
+use super::super::text::{plain, quoted};
 use crate::document::service::{AsOf, PermittedBasis, PermittedOperands, Rule, Service};
 use crate::http::public::ServiceInForce;
 
@@ -81,12 +81,6 @@ fn operands(operands: &PermittedOperands) -> String {
             format!("{at_least} or more of {}", listed(values))
         }
     }
-}
-
-/// As a shell takes it for one argument.
-fn quoted(text: &str) -> String {
-    let text = plain(text);
-    shlex::try_quote(&text).expect("NUL is a control character, and none is left").into_owned()
 }
 
 /// `a, b`

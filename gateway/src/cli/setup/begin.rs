@@ -1,17 +1,21 @@
 //! `proofgate setup begin`
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use ::circuits::statement::CircuitId;
 use chain::identifier::DepartmentId;
 use clap::Args;
 use crypto::Digest;
+use tempfile::TempDir;
 
 use super::super::exit::Exit;
 use super::super::failure::Failure;
+use super::super::operator::signing_keys;
 use super::super::snarkjs::Snarkjs;
 use super::work::{PHASE_ONE, Work};
-use super::{Place, Tool, keys, tell, tell_phase_one};
+use super::{Place, Tool, tell, tell_phase_one};
 use crate::ceremony::{CeremonyFolder, Plan, check_phase_one};
 use crate::folder::{Folder, write_new};
 
@@ -52,6 +56,7 @@ pub(in crate::cli) async fn run(folder: &Folder, arguments: Arguments) -> Result
         );
         return Err(Failure::new(Exit::CantCreat, told));
     }
+    let staging = staging(root)?;
     let circuits = if circuit.is_empty() { CircuitId::ALL.to_vec() } else { circuit };
     // What takes seconds comes before what takes minutes, and who takes part before what costs them minutes to
     // make.
@@ -74,15 +79,8 @@ pub(in crate::cli) async fn run(folder: &Folder, arguments: Arguments) -> Result
         initial.push((id, work.get(zkey)?));
         std::fs::remove_file(work.path(zkey)).map_err(Failure::writing(&work.path(zkey)))?;
     }
-    // Beside its place: what is half made is no ceremony.
-    let staging = staging(root)?;
-    let made = laid_out(&staging, plan, &phase_one, &initial);
-    let made = made.and_then(|()| std::fs::rename(&staging, root).map_err(Failure::writing(root)));
-    if made.is_err() {
-        // The error that led here is the one to tell.
-        let _: std::io::Result<()> = std::fs::remove_dir_all(&staging);
-    }
-    made?;
+    laid_out(staging.path(), plan, &phase_one, &initial)?;
+    std::fs::rename(staging.path(), root).map_err(Failure::writing(root))?;
     tell(folder, &place.open(folder)?, json);
     Ok(())
 }
@@ -93,7 +91,7 @@ async fn taking_part(
     department: Option<DepartmentId>,
     named: Vec<DepartmentId>,
 ) -> Result<Vec<DepartmentId>, Failure> {
-    let known = keys(folder, department).await?;
+    let known = signing_keys(folder, department).await?;
     let mut all: Vec<_> = known.keys().copied().collect();
     all.sort_unstable();
     if named.is_empty() {
@@ -110,19 +108,13 @@ async fn taking_part(
     Ok(named)
 }
 
-/// Where a new folder is made, beside the one to be.
-fn staging(root: &Path) -> Result<PathBuf, Failure> {
-    let mut name = root.file_name().map(ToOwned::to_owned).ok_or_else(|| {
-        Failure::new(Exit::Usage, format_args!("{}: not a folder's name", root.display()))
-    })?;
-    name.push(".new");
-    let staging = root.with_file_name(name);
-    if staging.exists() {
-        let told =
-            format_args!("{}: left of an attempt that was cut short; remove it", staging.display());
-        return Err(Failure::new(Exit::CantCreat, told));
-    }
-    Ok(staging)
+/// A new folder beside the one to be, which is gone after an error: what is half made is no ceremony.
+fn staging(root: &Path) -> Result<TempDir, Failure> {
+    let beside = root.parent().filter(|it| *it != Path::new("")).unwrap_or(Path::new("."));
+    let mut making = tempfile::Builder::new();
+    // Nothing in it is secret, and others are to read it: as the operator's umask has it.
+    making.prefix(".ceremony.").permissions(Permissions::from_mode(0o777));
+    making.tempdir_in(beside).map_err(Failure::writing(beside))
 }
 
 fn laid_out(

@@ -11,11 +11,11 @@ use zeroize::Zeroizing;
 
 use super::super::exit::Exit;
 use super::super::failure::Failure;
-use super::super::operator::hosted;
+use super::super::operator::{hosted, signing_keys};
 use super::super::snarkjs::Snarkjs;
-use super::work::{Work, place};
-use super::{PhaseOne, Place, Tool, keys, tell};
-use crate::ceremony::{CeremonyFault, CeremonyFolder, Progress};
+use super::work::{Work, check_writable, place};
+use super::{PhaseOne, Place, Tool, tell};
+use crate::ceremony::{CeremonyFault, CeremonyFolder, Progress, check_beacon};
 use crate::document::ceremony::{MIN_BEACON_BYTES, MIN_BEACON_ITERATIONS_EXPONENT};
 use crate::folder::Folder;
 
@@ -90,13 +90,14 @@ pub(in crate::cli) async fn run(folder: &Folder, arguments: Arguments) -> Result
     let id = hosted(&folder.config()?, department)?;
     let index = ceremony.turn_of(&id)?;
     let signing = folder.department(&id).secrets()?.keys.signing;
-    let phase_one = phase_one.read(&ceremony)?;
-    let keys = keys(folder, department).await?;
+    let (phase_one, _) = phase_one.read(&ceremony)?;
+    let keys = signing_keys(folder, department).await?;
     let mut steps = Vec::new();
     for circuit in ceremony.plan().circuits() {
         // After an interruption some circuits are done.
         if !ceremony.has_contributed(circuit, index) {
             // What takes seconds comes before what takes minutes.
+            check_writable(&ceremony.circuit(circuit))?;
             let (before, known) = ceremony.attested_key(circuit, index, &keys)?;
             steps.push(Step { ceremony: &ceremony, circuit, index, before, known });
         }
@@ -173,8 +174,9 @@ pub(in crate::cli) async fn beacon(
         Progress::Beacon => {}
         Progress::Ended => return Err(CeremonyFault::Ended.into()),
     }
-    phase_one.read(&ceremony)?;
-    let keys = keys(folder, *department).await?;
+    let (_, contributors) = phase_one.read(&ceremony)?;
+    check_beacon(&contributors, &bytes)?;
+    let keys = signing_keys(folder, *department).await?;
     let contributed = ceremony.plan().participants.len();
     for circuit in ceremony.plan().circuits() {
         let path = ceremony.final_key(circuit);

@@ -2,23 +2,23 @@
 
 use std::path::Path;
 
+use super::super::text::quoted;
 use crate::ceremony::{CeremonyFolder, Progress};
 use crate::config::Config;
 use crate::folder::Folder;
 
 /// A command on a folder, as a shell takes it.
 fn command(folder: &Folder, rest: &str) -> String {
-    format!("proofgate --dir {} {rest}", quoted(folder.root()))
+    format!("proofgate --dir {} {rest}", path(folder.root()))
 }
 
-fn quoted(path: &Path) -> String {
-    let text = path.display().to_string();
-    shlex::try_quote(&text).map_or_else(|_| text.clone(), std::borrow::Cow::into_owned)
+fn path(path: &Path) -> String {
+    quoted(&path.to_string_lossy())
 }
 
 /// What comes next, who does it, and how.
 pub(super) fn step(folder: &Folder, ceremony: &CeremonyFolder) -> String {
-    let root = quoted(ceremony.root());
+    let root = path(ceremony.root());
     match ceremony.progress() {
         Progress::Turn(_, whose) => format!(
             "give the folder {root} to {whose}, whose operator runs, with where it is there and where the \
@@ -40,9 +40,23 @@ pub(super) fn after_import(folder: &Folder, config: &Config) -> String {
     let production = if config.production {
         String::new()
     } else {
-        let file = folder.config_file();
-        format!("put `production = true` into {} for real use, ", file.display())
+        let file = path(&folder.config_file());
+        format!("put `production = true` into {file} for real use, ")
     };
     let publish = command(folder, "setup publish");
     format!("{production}start the gateway again, and run\n{publish}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_copied_names_the_folder_and_runs_nothing_else() {
+        let copied = command(&Folder::new("the tax's $(reboot)\u{1b}[2J"), "setup publish");
+        let words = shlex::split(&copied).unwrap();
+        let folder = "the tax's $(reboot)\u{fffd}[2J";
+        assert_eq!(words, ["proofgate", "--dir", folder, "setup", "publish"]);
+        assert_eq!(command(&Folder::new("tax"), "serve"), "proofgate --dir tax serve");
+    }
 }

@@ -9,12 +9,13 @@ use serde_json::json;
 
 use super::super::exit::Exit;
 use super::super::failure::Failure;
+use super::super::operator::signing_keys;
 use super::super::request::print_json;
 use super::super::say;
 use super::super::snarkjs::Snarkjs;
 use super::work::Work;
-use super::{PhaseOne, Place, Tool, keys, next, waiting};
-use crate::ceremony::{CeremonyFolder, Outcome};
+use super::{PhaseOne, Place, Tool, next, waiting};
+use crate::ceremony::{CeremonyFolder, Outcome, check_beacon};
 use crate::folder::Folder;
 
 /// Arguments of `proofgate setup verify` and `import`.
@@ -55,14 +56,17 @@ pub(in crate::cli) async fn run(
         not_imported(folder, &wanted)?;
     }
     let snarkjs = Snarkjs::require(tool.snarkjs.as_deref())?;
-    let keys = keys(folder, *department).await?;
+    let keys = signing_keys(folder, *department).await?;
     // What takes seconds comes before what takes minutes.
-    let phase_one = phase_one.read(&ceremony)?;
+    let (phase_one, contributors) = phase_one.read(&ceremony)?;
     let mut outcomes = Vec::new();
     for id in wanted {
         outcomes.push(waiting(format!("checking every point of {id}"), || {
             ceremony.outcome(id, &keys)
         })?);
+    }
+    for outcome in &outcomes {
+        check_beacon(&contributors, &outcome.beacon.hash)?;
     }
     with_snarkjs(&Work::new(folder, &snarkjs)?, &phase_one, &outcomes)?;
     let taken = import.then(|| {
@@ -77,10 +81,18 @@ pub(in crate::cli) async fn run(
 fn not_imported(folder: &Folder, wanted: &[CircuitId]) -> Result<(), Failure> {
     for id in wanted {
         let Some(there) = folder.imported(*id)? else { continue };
+        let mut others = String::new();
+        for other in CircuitId::ALL.into_iter().filter(|other| other != id) {
+            if folder.imported(other)?.as_ref() == Some(&there) {
+                others = format!(" (which has the key of {other} too)");
+            }
+        }
+        let imports = folder.imports();
         let told = format_args!(
-            "{}: a key of {id} from a ceremony is there already: move this folder away to take another, or name \
-             with --circuit what else is wanted of this ceremony",
-            there.display()
+            "{}: a key of {id} from a ceremony is there already: to take another, move this folder{others} out of \
+             {}; to take something else of this ceremony, name it with --circuit",
+            there.display(),
+            imports.display()
         );
         return Err(Failure::new(Exit::CantCreat, told));
     }

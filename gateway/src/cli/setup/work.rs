@@ -11,6 +11,7 @@ use tempfile::TempDir;
 use super::super::exit::Exit;
 use super::super::failure::Failure;
 use super::super::snarkjs::Snarkjs;
+use super::super::text::plain;
 use super::waiting;
 use crate::ceremony::{CeremonyFault, read};
 use crate::folder::{Folder, write_new};
@@ -79,6 +80,11 @@ impl<'a> Work<'a> {
     }
 }
 
+/// That files can be put into a folder: the secret of a contribution that cannot would be lost, after minutes.
+pub(super) fn check_writable(folder: &Path) -> Result<(), Failure> {
+    tempfile::NamedTempFile::new_in(folder).map(drop).map_err(Failure::writing(folder))
+}
+
 /// Puts a file into a ceremony's folder, whole or not at all. What is there under its name gives way.
 pub(super) fn place(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
@@ -108,11 +114,13 @@ impl From<CeremonyFault> for Failure {
             CeremonyFault::Turn { .. }
             | CeremonyFault::Unfinished { .. }
             | CeremonyFault::NoBeacon => Self::new(Exit::TempFail, error),
-            CeremonyFault::TooFew { .. }
+            CeremonyFault::SpentBeacon
+            | CeremonyFault::TooFew { .. }
             | CeremonyFault::TooMany { .. }
             | CeremonyFault::Twice { .. }
             | CeremonyFault::NoCircuit => Self::new(Exit::Usage, error),
-            error => Self::new(Exit::DataErr, error),
+            // What is wrong with a file may repeat what is in it.
+            error => Self::new(Exit::DataErr, plain(&error.to_string())),
         }
     }
 }
