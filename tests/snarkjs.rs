@@ -174,6 +174,10 @@ fn an_answered_question_is_exported_by_its_operator_alone_and_only_offline() {
     succeeds(&folder, &["wtns", "check", "circuit.r1cs", "circuit.wtns"]);
     let verify = ["groth16", "verify", "verification_key.json", "public.json", "proof.json"];
     succeeds(&folder, &verify);
-    // Nothing that is there is written over.
+    // Nothing that is there is written over, and nobody waits for a key to be made before that is said.
     assert_eq!(export(&request).status.code(), Some(73));
+    let sample = ["circuits", "export", "--sample", "--out", out.to_str().unwrap()];
+    let refused = proofgate(&pair.tax(), &sample);
+    assert_eq!(refused.status.code(), Some(73));
+    assert!(!out.join("pseudonymous").exists(), "before anything is made");
 }

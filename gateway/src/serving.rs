@@ -21,7 +21,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use crate::config::{Config, LimitsConfig, PayloadsConfig};
 use crate::department::{Department, Shared};
 use crate::exchange::verification::Strictness;
-use crate::folder::{DepartmentFolder, Folder, Lock, ProvingKeyError, Secrets};
+use crate::folder::{DepartmentFolder, Folder, ImportedKeys, Lock, ProvingKeyError, Secrets};
 use crate::following::Remembering;
 use crate::hosting::{Gateway, HttpPeers, Tenant, WorkerOptions};
 use crate::http::client::PeerClient;
@@ -46,6 +46,8 @@ pub struct Serving {
     config: Config,
     shared: Shared,
     tenants: Vec<Tenant<Peers>>,
+    /// Those of ceremonies among its proving keys.
+    imported: ImportedKeys,
     /// Reads the proving keys.
     keys: JoinHandle<Result<(), ProvingKeyError>>,
     listener: TcpListener,
@@ -93,6 +95,7 @@ impl Serving {
         let (loading, proving_keys) = ProvingKeys::loading(documents.collect());
         let keys = tokio::task::spawn_blocking({
             let (folder, production) = (folder.clone(), config.production);
+            let ceremonies = ceremonies.clone();
             move || {
                 let keys = folder.proving_keys(&ceremonies, production)?;
                 loading.done(Arc::new(keys));
@@ -119,6 +122,7 @@ impl Serving {
             config,
             shared,
             tenants,
+            imported: ceremonies,
             keys,
             listener,
             address,
@@ -134,6 +138,11 @@ impl Serving {
     /// Where it listens.
     pub const fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The keys of ceremonies that it was opened with.
+    pub const fn imported_keys(&self) -> &ImportedKeys {
+        &self.imported
     }
 
     /// The network and the chain.
@@ -153,13 +162,11 @@ impl Serving {
         self.config.departments.iter().filter(unknown).copied().collect()
     }
 
-    /// Tells commands on this machine whom it waits for, if for anybody; whether it does.
+    /// Tells commands on this machine whom it waits for; whether for anybody.
     fn tell_awaited(&self) -> Result<bool, ServeError> {
         let awaited = self.awaited();
         let waits = !awaited.is_empty();
-        if waits {
-            self.lock.waiting(awaited)?;
-        }
+        self.lock.waiting(awaited)?;
         Ok(waits)
     }
 
@@ -191,6 +198,7 @@ impl Serving {
             config,
             shared,
             tenants,
+            imported: _,
             keys,
             listener,
             address,

@@ -1,5 +1,7 @@
 //! Answers of a dishonest issuer, and of somebody who is none.
 
+use std::time::Duration;
+
 use crypto::{Digest, canonical};
 use gateway::http::local::AskedStatus;
 use hyper::body::Bytes;
@@ -95,6 +97,9 @@ async fn an_invented_answer_is_not_believed_and_does_not_keep_the_honest_one_out
     for (members, code) in faults {
         let answer = invented(world, &posed, members.clone()).await;
         assert_eq!(send(&answer).await, refused(422, code), "{members}");
+        // Who asked sees that, and that the question is open.
+        let shown = world.network.system("welfare").asked(&request, Duration::ZERO).await.unwrap();
+        assert_eq!((shown.status, shown.rejected.as_deref()), (AskedStatus::Sent, Some(code)));
     }
     let records = current_records(world, "tax").await;
     let foreign = current_records(world, "welfare").await;

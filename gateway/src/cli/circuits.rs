@@ -84,15 +84,19 @@ pub(super) async fn propose(
         proposed.iter().all(|proposal| proposal.document != digest)
     };
     if let Some(ImportedKey { document, .. }) = keys.imported().values().find(unknown) {
-        let told = format_args!(
-            "the key of {} was imported after this gateway was started: start the gateway again, and run this \
-             once more",
-            document.circuit
-        );
-        return Err(Failure::new(Exit::TempFail, told));
+        return Err(not_loaded(&document.circuit));
     }
     keys.tell_missing();
     Ok(())
+}
+
+/// The folder has a key that its gateway does not.
+fn not_loaded(of: &dyn std::fmt::Display) -> Failure {
+    let told = format_args!(
+        "the key of {of} that is in the folder is not one that the running gateway has: start the gateway again, \
+         and run this once more"
+    );
+    Failure::new(Exit::TempFail, told)
 }
 
 /// What became of what was put forward.
@@ -106,6 +110,9 @@ async fn put_forward(operator: &Operator, of_ceremony: bool) -> Result<Vec<Propo
         match proposed {
             // A slow machine still checks its proving keys; what was put forward is not again.
             Err(LocalClientError::Problem(problem)) if problem.code == "timeout" => {}
+            Err(LocalClientError::Problem(problem)) if problem.code == approve::NOT_IMPORTED => {
+                return Err(not_loaded(&"a ceremony"));
+            }
             proposed => break proposed?,
         }
     };
@@ -148,7 +155,9 @@ pub(super) fn list(folder: Option<&Folder>, json: bool) -> Result<(), Failure> {
     }
     if let Some((folder, keys)) = keys {
         let (place, mode) = (folder.config_file(), keys.mode());
-        say(format_args!("\n{}: {mode}", place.display()));
+        // What it runs on it said when it was started.
+        let when = if folder.holder()?.is_some() { ", when it is started again" } else { "" };
+        say(format_args!("\nthe gateway of {}{when}: {mode}", place.display()));
         for id in CircuitId::ALL {
             say(format_args!("{:16} {} ({})", id.name(), keys.described(id), keys.place(id)));
         }

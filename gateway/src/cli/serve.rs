@@ -31,7 +31,7 @@ pub(super) async fn run(folder: &Folder) -> Result<(), Failure> {
         admitted = serving.admitted() => admitted?,
         () = &mut stop => return Ok(()),
     }
-    let keys = Keys::of(folder, production)?.summary();
+    let keys = Keys::started(folder, serving.imported_keys().clone(), production).summary();
     let network = *serving.shared().genesis.network();
     let tell = |base: &BaseUrl, tls: Option<&ServerTls>| {
         say(&keys);

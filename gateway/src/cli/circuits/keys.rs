@@ -16,9 +16,18 @@ pub(in crate::cli) struct Keys<'a> {
 }
 
 impl<'a> Keys<'a> {
-    /// Those of a gateway that runs in production or not.
+    /// Those that a gateway starts with, in production or not.
     pub(in crate::cli) fn of(folder: &'a Folder, production: bool) -> Result<Self, Failure> {
-        Ok(Self { folder, imported: folder.imported_keys()?, production })
+        Ok(Self::started(folder, folder.imported_keys()?, production))
+    }
+
+    /// Those that a gateway was started with.
+    pub(in crate::cli) const fn started(
+        folder: &'a Folder,
+        imported: ImportedKeys,
+        production: bool,
+    ) -> Self {
+        Self { folder, imported, production }
     }
 
     /// Those that were imported from ceremonies.
@@ -55,9 +64,12 @@ impl<'a> Keys<'a> {
     pub(super) fn json(&self, circuit: CircuitId) -> Json {
         match self.source(circuit) {
             None => Json::Null,
-            Some(KeySource::Development(path)) => json!({ "kind": "development", "place": path }),
+            Some(KeySource::Development(_)) => {
+                json!({ "kind": "development", "place": self.place(circuit) })
+            }
             Some(KeySource::Ceremony(key)) => json!({
-                "kind": "ceremony", "document": key.document.digest(), "place": key.import
+                "kind": "ceremony", "document": key.document.digest(),
+                "place": self.place(circuit)
             }),
         }
     }
