@@ -6,18 +6,6 @@
 //! circuits, each of which is proved with, and snarkjs prepares a first phase to which two have contributed: that
 //! takes 25 to 40 minutes.
 
-#![expect(clippy::unwrap_used, reason = "every function here is part of a test")]
-
-#[path = "running/gateway.rs"]
-#[expect(dead_code, reason = "shared with tests that use all of it")]
-mod gateway;
-#[path = "running/pair.rs"]
-#[expect(dead_code, reason = "shared with tests that use all of it")]
-mod pair;
-#[path = "running/snarkjs.rs"]
-#[expect(dead_code, reason = "shared with tests that use all of it")]
-mod running;
-
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -28,8 +16,9 @@ use circuits::snarkjs::known_phase_one;
 use circuits::statement::CircuitId;
 use serde_json::Value;
 
-use gateway::{Gateway, done, free_port, proofgate};
-use pair::{LAW, Pair, consent, service};
+use crate::gateway::{Gateway, command, done, free_port, proofgate};
+use crate::pair::{LAW, Pair, consent, service};
+use crate::snarkjs;
 
 const BEACON: &str = "0102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f20";
 const BEACON_OF_PHASE_ONE: &str =
@@ -59,7 +48,7 @@ impl Consortium {
     fn running() -> Self {
         let pair = Pair::init();
         let consortium =
-            Self { pair, snarkjs: running::command_line().to_owned(), gateways: Vec::new() };
+            Self { pair, snarkjs: snarkjs::command_line().to_owned(), gateways: Vec::new() };
         let (genesis, follow) = (consortium.pair.genesis(), consortium.pair.base());
         let listen = format!("127.0.0.1:{}", free_port());
         let init = ["init", "--department", "registry", "--listen", &listen];
@@ -109,7 +98,7 @@ impl Consortium {
         let setup = ["setup", step, "--ceremony", ceremony.to_str().unwrap()];
         let snarkjs = ["--snarkjs", self.snarkjs.to_str().unwrap()];
         let snarkjs = if step == "status" { &[][..] } else { &snarkjs };
-        gateway::command(&self.folder(department), &[&setup[..], snarkjs, more].concat())
+        command(&self.folder(department), &[&setup[..], snarkjs, more].concat())
     }
 
     /// Runs it.
@@ -145,7 +134,7 @@ fn full_phase_one(folder: &Path, power: u32) -> (PathBuf, PathBuf) {
         &["prepare", "phase2", "unprepared.ptau", "phase1.ptau"],
     ];
     for step in steps {
-        running::succeeds(folder, &[&["powersoftau"], step].concat());
+        snarkjs::succeeds(folder, &[&["powersoftau"], step].concat());
     }
     (folder.join("phase1.ptau"), folder.join("unprepared.ptau"))
 }
@@ -157,15 +146,15 @@ const TYPED: [&str; 2] = ["one", "two"];
 /// nothing of its own, and a beacon.
 fn phase_one(folder: &Path, power: u32) -> (PathBuf, PathBuf) {
     let power = power.to_string();
-    running::succeeds(folder, &["powersoftau", "new", "bn128", &power, "0.ptau"]);
+    snarkjs::succeeds(folder, &["powersoftau", "new", "bn128", &power, "0.ptau"]);
     for (text, number) in TYPED.iter().zip(0..) {
         let (before, after) = (format!("{number}.ptau"), format!("{}.ptau", number + 1));
         let typed = format!("-e={text}");
         let arguments = ["powersoftau", "contribute", &before, &after, "--name=known", &typed];
-        running::succeeds_without_randomness(folder, &arguments);
+        snarkjs::succeeds_without_randomness(folder, &arguments);
     }
     let beacon = ["powersoftau", "beacon", "2.ptau", "unprepared.ptau", BEACON_OF_PHASE_ONE, "10"];
-    running::succeeds(folder, &beacon);
+    snarkjs::succeeds(folder, &beacon);
     let unprepared = folder.join("unprepared.ptau");
     let hash = hex::decode(BEACON_OF_PHASE_ONE).unwrap();
     let beacon = Beacon { hash, iterations_exponent: 10 };
@@ -436,7 +425,7 @@ fn in_production(consortium: &mut Consortium) {
     let pair = &consortium.pair;
     let service = pair.file("service.json", &service().to_string());
     done(proofgate(&pair.tax(), &["service", "publish", service.to_str().unwrap()]));
-    let records = pair.file("records.csv", include_str!("../gateway/data/tax.csv"));
+    let records = pair.file("records.csv", include_str!("../../gateway/data/tax.csv"));
     done(proofgate(&pair.tax(), &["import", "--dataset", "wages", records.to_str().unwrap()]));
     let request = pair.ask(CITIZEN, 100_000_000_000, &["--law", LAW]);
     verified(pair, &request);

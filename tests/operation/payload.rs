@@ -1,14 +1,5 @@
 //! Long documents between two real gateways, each a process of its own.
 
-#![expect(clippy::unwrap_used, reason = "every function here is part of a test")]
-
-#[path = "running/gateway.rs"]
-#[expect(dead_code, reason = "shared with tests that use all of it")]
-mod gateway;
-#[path = "running/pair.rs"]
-#[expect(dead_code, reason = "shared with tests that use all of it")]
-mod pair;
-
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpStream};
@@ -18,8 +9,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use gateway::{Gateway, done, free_port, proofgate};
-use pair::{LAW, Pair};
+use crate::gateway::{Gateway, done, free_port, proofgate};
+use crate::pair::{LAW, Pair};
 
 const MIB: u64 = 1 << 20;
 /// Length of the long document.

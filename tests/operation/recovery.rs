@@ -1,15 +1,6 @@
 //! `kill -9` at random moments: what was acknowledged is there afterwards, once, and the rest is as if
 //! nobody had asked.
 
-#![expect(clippy::unwrap_used, reason = "every function here is part of a test")]
-
-#[path = "running/gateway.rs"]
-#[expect(dead_code, reason = "shared with tests that use all of it")]
-mod gateway;
-#[path = "running/pair.rs"]
-#[expect(dead_code, reason = "shared with tests that use all of it")]
-mod pair;
-
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Output;
@@ -20,8 +11,8 @@ use proptest::test_runner::{RngAlgorithm, TestRng};
 use rand_core::Rng as _;
 use serde_json::Value;
 
-use gateway::{Gateway, done, proofgate, proofgate_told};
-use pair::{LAW, PURPOSE, Pair};
+use crate::gateway::{Gateway, done, proofgate, proofgate_told};
+use crate::pair::{LAW, PURPOSE, Pair};
 
 /// Kills in a full run.
 const KILLS: usize = 30;
@@ -76,7 +67,7 @@ impl Run {
         let pair = Pair::init();
         let (tax, welfare) = pair.run();
         let records: Vec<String> =
-            include_str!("../gateway/data/tax.csv").lines().map(str::to_owned).collect();
+            include_str!("../../gateway/data/tax.csv").lines().map(str::to_owned).collect();
         let subject = records[1].split(',').next().unwrap().to_owned();
         let wallet = pair.wallet(&subject);
         let mut run = Self {
