@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use chain::identifier::DepartmentId;
+
 use super::super::text::quoted;
 use crate::ceremony::{CeremonyFolder, Progress};
 use crate::config::Config;
@@ -16,13 +18,20 @@ fn path(path: &Path) -> String {
     quoted(&path.to_string_lossy())
 }
 
+fn hosts(folder: &Folder, department: &DepartmentId) -> bool {
+    folder.config().is_ok_and(|config| config.departments.contains(department))
+}
+
 /// What comes next, who does it, and how.
 pub(super) fn step(folder: &Folder, ceremony: &CeremonyFolder) -> String {
     let root = path(ceremony.root());
     match ceremony.progress() {
+        Progress::Turn(_, whose) if hosts(folder, whose) => {
+            command(folder, &format!("setup contribute --ceremony {root}"))
+        }
         Progress::Turn(_, whose) => format!(
-            "give the folder {root} to {whose}, whose operator runs, with where it is there and where the \
-             gateway is,\nproofgate --dir DIR setup contribute --ceremony {root}"
+            "give the folder {root} to {whose}, whose operator runs on the folder DIR of its gateway\n\
+             proofgate --dir DIR setup contribute --ceremony {root}"
         ),
         Progress::Beacon => format!(
             "take the randomness that was announced, and run\n{}",
