@@ -300,6 +300,12 @@ impl TryRng for Drawn<'_> {
 impl TryCryptoRng for Drawn<'_> {}
 
 impl Department {
+    /// Whether a file is being imported into the dataset.
+    #[cfg(test)]
+    pub(crate) fn is_importing(&self, dataset: &str) -> bool {
+        matches!(self.importing.under_way().get(dataset), Some(UnderWay::Import(_)))
+    }
+
     /// Begins to import a file into a dataset. It is read, hashed and stored on a thread of its own; it
     /// takes the place of what is there when it is [finished](Import::finish).
     ///
