@@ -38,7 +38,7 @@ pub use hex_bytes::{HexBytes, ParseHexError};
 pub use hosting::Hosting;
 pub use limits::Limits;
 pub use problem::Problem;
-pub use server::{Drained, Listening, serve};
+pub use server::{Drained, Listening, serve, serve_waiting};
 pub use transport::{BaseUrl, BaseUrlError, ClientLimits};
 
 #[cfg(test)]

@@ -185,6 +185,29 @@ impl Serving {
         Ok(())
     }
 
+    /// Waits as [`Serving::admitted`] does, and tells whoever asks meanwhile that the gateway lives and is not
+    /// ready yet.
+    ///
+    /// # Errors
+    /// [`ServeError`]
+    pub async fn wait(&self) -> Result<(), ServeError> {
+        if !self.tell_awaited()? {
+            return Ok(());
+        }
+        let listener = self.listener.try_clone().and_then(|it| listens(it, self.tls.clone()));
+        let listening = listener.map_err(ServeError::listening(self.address))?;
+        let (stop, _) = watch::channel(false);
+        let limits = limits(&self.config.limits);
+        let told = http::serve_waiting(listening, &limits, stopped(stop.subscribe()));
+        let admitted = async {
+            let admitted = self.admitted().await;
+            stop.send_replace(true);
+            admitted
+        };
+        let (admitted, _) = tokio::join!(admitted, told);
+        admitted
+    }
+
     /// Serves until `shutdown`, then finishes what is open. `serving` is called once it answers.
     ///
     /// # Errors
@@ -251,8 +274,12 @@ impl Serving {
 
 /// Comes to an end only if the proving keys cannot be used.
 async fn unusable(keys: JoinHandle<Result<(), ProvingKeyError>>) -> ProvingKeyError {
+    tracing::info!("checking every point of the proving keys");
     match keys.await.expect("reading keys does not panic") {
-        Ok(()) => std::future::pending().await,
+        Ok(()) => {
+            tracing::info!("the proving keys are in order");
+            std::future::pending().await
+        }
         Err(error) => error,
     }
 }

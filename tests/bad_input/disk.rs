@@ -1,25 +1,14 @@
 //! A disk that takes no more: nothing that was acknowledged is lost, and what was not is not half there.
 
 use std::fs::{self, OpenOptions};
-use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
 use std::process::Command;
 
-use crate::gateway::{Gateway, done, free_port, proofgate};
+use crate::gateway::{Gateway, done, free_port, get, proofgate};
 use crate::pair::service;
 
 /// Longest file that the gateway may write, in blocks of 512 bytes: the chain and the store that were made
 /// before fit in, the records that are imported then do not.
 const BLOCKS: u32 = 2_048;
-
-/// What `GET /readyz` answers.
-fn readiness(port: u16) -> String {
-    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
-    stream.write_all(b"GET /readyz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    answer
-}
 
 #[test]
 fn a_full_disk_is_named_and_loses_nothing() {
@@ -42,7 +31,7 @@ fn a_full_disk_is_named_and_loses_nothing() {
     let message = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(75), "{message}");
     assert!(message.contains("not-stored") && message.contains("full disk"), "{message}");
-    let told = readiness(port);
+    let told = get(port, "/readyz");
     assert!(told.starts_with("HTTP/1.1 503 ") && told.contains("append: failed"), "{told}");
     // What needs no change is done, and what needs one is refused in the same way.
     done(proofgate(&folder, &["approve"]));

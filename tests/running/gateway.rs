@@ -1,7 +1,7 @@
 //! Real gateways in folders of their own, set up and worked with by commands alone.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -58,6 +58,22 @@ pub(crate) fn free_port() -> u16 {
             return port;
         }
     }
+}
+
+/// What this machine answers to `GET`, with its head.
+pub(crate) fn get(port: u16, path: &str) -> String {
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+/// Sends a process a signal, as `kill` names it.
+pub(crate) fn signal(process: &Child, signal: &str) {
+    let sent = Command::new("kill").args([signal, &process.id().to_string()]).status().unwrap();
+    assert!(sent.success());
 }
 
 /// A gateway's process. Killed when this is dropped.
@@ -164,19 +180,13 @@ impl Gateway {
 
     /// As [`Self::stop`], of one that another takes the place of.
     pub(crate) fn halt(&mut self) -> (ExitStatus, String) {
-        self.signal("-TERM");
+        signal(&self.child, "-TERM");
         self.ended()
     }
 
     /// What a service manager does to have it read its configuration again.
     pub(crate) fn hang_up(&self) {
-        self.signal("-HUP");
-    }
-
-    fn signal(&self, signal: &str) {
-        let process = self.child.id().to_string();
-        let sent = Command::new("kill").args([signal, &process]).status().unwrap();
-        assert!(sent.success());
+        signal(&self.child, "-HUP");
     }
 
     /// Waits for its end.

@@ -28,7 +28,7 @@ pub(super) async fn run(folder: &Folder) -> Result<(), Failure> {
         say(format_args!("waiting until {department} is a department of this network"));
     }
     tokio::select! {
-        admitted = serving.admitted() => admitted?,
+        waited = serving.wait() => waited?,
         () = &mut stop => return Ok(()),
     }
     let keys = Keys::started(folder, serving.imported_keys().clone(), production).summary();

@@ -1,5 +1,6 @@
 //! The public surface: the chain, circuits, public documents and health, for anybody.
 
+use std::convert::Infallible;
 use std::future::Future;
 
 use ::http::header::CACHE_CONTROL;
@@ -152,6 +153,18 @@ pub(super) fn routes<H: Hosting>() -> Router<Site<H>> {
 fn kept(mut response: Response<Body>, how: &'static str) -> Response<Body> {
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static(how));
     response
+}
+
+/// Routes of a gateway that is waiting for something: it lives, and is not ready.
+pub(super) fn waiting_routes() -> Router {
+    Router::new().route("/livez", get(live)).fallback(waiting)
+}
+
+async fn waiting() -> Result<Infallible, Problem> {
+    Err(Problem::new(
+        "not-ready",
+        "this gateway waits until the network has admitted the departments that it hosts",
+    ))
 }
 
 async fn live() -> Response<Body> {

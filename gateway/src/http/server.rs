@@ -30,6 +30,21 @@ pub async fn serve<H: Hosting>(
     connections::run("gateway", listening, router, &limits, (begin, closing), shutdown).await
 }
 
+/// Tells until `shutdown` that the gateway lives and is not ready, and nothing else.
+pub async fn serve_waiting(
+    listening: impl Into<Listening>,
+    limits: &Limits,
+    shutdown: impl Future<Output = ()> + Send,
+) -> Drained {
+    let router = public::waiting_routes()
+        .layer(from_fn_with_state(Surface::Health, layers::name_surface))
+        .layer(from_fn_with_state(Arc::new(limits.clone()), layers::limit_header))
+        .layer(CatchPanicLayer::custom(layers::panicked))
+        .layer(from_fn(layers::identify));
+    connections::run("gateway", listening.into(), router, limits, Closing::channel(), shutdown)
+        .await
+}
+
 /// All surfaces of a gateway under its limits.
 fn router<H: Hosting>(hosting: Arc<H>, limits: &Limits, closing: Closing) -> Router {
     let limits = Arc::new(limits.clone());

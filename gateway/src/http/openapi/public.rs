@@ -120,7 +120,7 @@ fn health() -> Vec<Operation> {
         Operation::get(SURFACE, "/livez", "Whether the process lives")
             .answers_bytes(200, "It does.", TEXT, text()),
         Operation::get(SURFACE, "/readyz", "Whether the gateway can serve")
-            .about("Whether it can prove, append to the chain, and decrypt. If not, `detail` names the checks that failed; why, is in the operator's log.")
+            .about("Whether it can prove, append to the chain, and decrypt. If not, `detail` names the checks that failed; why, is in the operator's log. A gateway that waits until the network has admitted its departments answers so at every path but `/livez`.")
             .answers::<Readiness>(
                 200,
                 "It can.",
