@@ -46,7 +46,9 @@ pub enum CeremonyFault {
         error: io::Error,
     },
     /// The plan is none.
-    #[error("{}: not a ceremony's plan: {error}", path.display())]
+    #[error(
+        "{}: not a ceremony's plan: {error}; a file that was cut or damaged is to be copied again", path.display()
+    )]
     Plan {
         /// The file.
         path: PathBuf,
@@ -99,7 +101,10 @@ pub enum CeremonyFault {
         ours: Digest,
     },
     /// The first phase is another one than the plan names.
-    #[error("{}: not the first phase whose digest ceremony.json has", path.display())]
+    #[error(
+        "{}: not the first phase whose digest ceremony.json has; a file that was cut or damaged is to be copied again",
+        path.display()
+    )]
     PhaseOne {
         /// The file.
         path: PathBuf,
@@ -107,7 +112,7 @@ pub enum CeremonyFault {
     /// The first phase is too small.
     #[error(
         "{}: a first phase of power {got}; these circuits need {needed} or more: snarkjs powersoftau new bn128 \
-         {needed} begins one", path.display()
+         {needed} begins one, and --circuit names those that need less", path.display()
     )]
     Small {
         /// The file.

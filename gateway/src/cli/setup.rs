@@ -21,6 +21,7 @@ use super::exit::Exit;
 use super::failure::Failure;
 use super::request::print_json;
 use super::say;
+use super::serve::stop;
 use super::text::plain;
 use crate::ceremony::{CeremonyFolder, Progress};
 use crate::folder::Folder;
@@ -97,7 +98,9 @@ impl PhaseOne {
     fn read(&self, ceremony: &CeremonyFolder) -> Result<(Vec<u8>, Vec<Contributor>), Failure> {
         let got = ceremony.plan().phase_one;
         if let Some(expected) = self.phase_one.filter(|it| *it != got) {
-            let told = format_args!("the ceremony's first phase is {got}, and not {expected}");
+            let told = format_args!(
+                "the ceremony's first phase is {got}, and not {expected}: it is not the ceremony that was agreed on"
+            );
             return Err(Failure::new(Exit::DataErr, told));
         }
         let (bytes, contributors) = ceremony.read_phase_one()?;
@@ -114,8 +117,19 @@ pub(super) struct Tool {
     snarkjs: Option<PathBuf>,
 }
 
-/// Runs a step.
+/// Runs a step, until it is done or somebody stops it.
 pub(super) async fn run(folder: &Folder, step: Step) -> Result<(), Failure> {
+    let stop = stop()?;
+    tokio::select! {
+        done = run_step(folder, step) => done,
+        // With the step snarkjs ends, and what it worked on is removed.
+        () = stop => {
+            Err(Failure::new(Exit::Failed, "stopped; nothing is half done: the same command goes on from here"))
+        }
+    }
+}
+
+async fn run_step(folder: &Folder, step: Step) -> Result<(), Failure> {
     match step {
         Step::Begin(arguments) => begin::run(folder, arguments).await,
         Step::Status { place, json } => {
@@ -179,12 +193,21 @@ fn tell_phase_one(contributors: &[Contributor]) {
     eprintln!("first phase: by its own word of {}", names.join(", "));
 }
 
-/// Does something that takes a while, and shows that it does.
-fn waiting<T>(what: String, work: impl FnOnce() -> T) -> T {
-    let bar = ProgressBar::new_spinner().with_message(what);
-    bar.set_style(ProgressStyle::with_template("{spinner} {msg} {elapsed}").expect("a template"));
-    bar.enable_steady_tick(Duration::from_millis(200));
-    let done = work();
-    bar.finish_and_clear();
-    done
+/// Shows, until it is dropped, that something is being done which takes a while.
+pub(super) struct Waiting(ProgressBar);
+
+impl Waiting {
+    pub(super) fn shown(what: String) -> Self {
+        let bar = ProgressBar::new_spinner().with_message(what);
+        let style = ProgressStyle::with_template("{spinner} {msg} {elapsed}");
+        bar.set_style(style.expect("a template"));
+        bar.enable_steady_tick(Duration::from_millis(200));
+        Self(bar)
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
 }

@@ -4,6 +4,8 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use tokio::io::AsyncWriteExt as _;
+
 use super::exit::Exit;
 use super::failure::Failure;
 
@@ -78,15 +80,19 @@ impl Snarkjs {
         arguments: &[&str],
         input: &str,
     ) -> io::Result<Output> {
-        let mut command = Command::new(&self.program);
-        command.args(arguments).current_dir(folder);
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn()?;
+        let mut child = self.command(folder, arguments).spawn()?;
         let mut stdin = child.stdin.take().expect("it was just piped");
         // Whether it reads that is its own affair: it may be done without.
         let _: io::Result<()> = stdin.write_all(input.as_bytes());
         drop(stdin);
         child.wait_with_output()
+    }
+
+    fn command(&self, folder: &Path, arguments: &[&str]) -> Command {
+        let mut command = Command::new(&self.program);
+        command.args(arguments).current_dir(folder);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
     }
 
     /// Runs it, which must succeed.
@@ -99,7 +105,33 @@ impl Snarkjs {
         arguments: &[&str],
         input: &str,
     ) -> Result<(), Failure> {
-        let output = self.start(folder, arguments, input).map_err(|error| {
+        self.must_succeed(arguments, self.start(folder, arguments, input))
+    }
+
+    /// Runs it as [`Snarkjs::run`] does; it is killed if nobody waits for it any more.
+    ///
+    /// # Errors
+    /// The command and the last that it said.
+    pub(super) async fn run_awaited(
+        &self,
+        folder: &Path,
+        arguments: &[&str],
+        input: &str,
+    ) -> Result<(), Failure> {
+        let run = async {
+            let mut command = tokio::process::Command::from(self.command(folder, arguments));
+            let mut child = command.kill_on_drop(true).spawn()?;
+            let mut stdin = child.stdin.take().expect("it was just piped");
+            // Whether it reads that is its own affair: it may be done without.
+            let _: io::Result<()> = stdin.write_all(input.as_bytes()).await;
+            drop(stdin);
+            child.wait_with_output().await
+        };
+        self.must_succeed(arguments, run.await)
+    }
+
+    fn must_succeed(&self, arguments: &[&str], run: io::Result<Output>) -> Result<(), Failure> {
+        let output = run.map_err(|error| {
             let program = self.program.display();
             Failure::new(Exit::Unavailable, format_args!("{program}: {error}"))
         })?;

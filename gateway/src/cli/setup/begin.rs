@@ -66,7 +66,7 @@ pub(in crate::cli) async fn run(folder: &Folder, arguments: Arguments) -> Result
     let plan = Plan::new(network, Digest::of(&phase_one), participants, &circuits)?;
     tell_phase_one(&check_phase_one(&ptau, &phase_one, &circuits)?);
     let work = Work::new(folder, &snarkjs)?;
-    work.verify_phase_one(&phase_one)?;
+    work.verify_phase_one(&phase_one).await?;
     let mut initial = Vec::new();
     for id in plan.circuits() {
         let (constraints, zkey) = (work.put_constraints(id)?, "initial.zkey");
@@ -75,7 +75,8 @@ pub(in crate::cli) async fn run(folder: &Folder, arguments: Arguments) -> Result
             format!("snarkjs makes the key of {id} that nobody has contributed to"),
             &setup,
             "",
-        )?;
+        )
+        .await?;
         initial.push((id, work.get(zkey)?));
         std::fs::remove_file(work.path(zkey)).map_err(Failure::writing(&work.path(zkey)))?;
     }

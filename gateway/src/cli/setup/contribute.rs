@@ -98,21 +98,28 @@ pub(in crate::cli) async fn run(folder: &Folder, arguments: Arguments) -> Result
         if !ceremony.has_contributed(circuit, index) {
             // What takes seconds comes before what takes minutes.
             check_writable(&ceremony.circuit(circuit))?;
+            let unattested = ceremony.key_after(circuit, index);
+            if unattested.exists() {
+                eprintln!(
+                    "{}: no attestation is beside it, so this contribution does not count, and is made anew",
+                    unattested.display()
+                );
+            }
             let (before, known) = ceremony.attested_key(circuit, index, &keys)?;
             steps.push(Step { ceremony: &ceremony, circuit, index, before, known });
         }
     }
     let work = Work::new(folder, &snarkjs)?;
-    work.verify_phase_one(&phase_one)?;
+    work.verify_phase_one(&phase_one).await?;
     for step in steps {
-        step.contribute(&work, &signing)?;
+        step.contribute(&work, &signing).await?;
     }
     tell(folder, &ceremony, json);
     Ok(())
 }
 
 impl Step<'_> {
-    fn contribute(&self, work: &Work<'_>, signing: &SigningKey) -> Result<(), Failure> {
+    async fn contribute(&self, work: &Work<'_>, signing: &SigningKey) -> Result<(), Failure> {
         let Self { ceremony, circuit, index, before, known } = self;
         let (circuit, index) = (*circuit, *index);
         let department = ceremony.plan().participants[index];
@@ -120,10 +127,10 @@ impl Step<'_> {
         // From the constraints of this build on: who signs for the key, signs for that.
         work.put(&from, before)?;
         let constraints = work.put_constraints(circuit)?;
-        work.verify_key(circuit, &constraints, &from)?;
+        work.verify_key(circuit, &constraints, &from).await?;
         let name = format!("--name={department}");
         let arguments = ["zkey", "contribute", &from, &to, &name];
-        work.run(format!("{department} contributes to {circuit}"), &arguments, &entropy())?;
+        work.run(format!("{department} contributes to {circuit}"), &arguments, &entropy()).await?;
         let (after, path) = (work.get(&to)?, ceremony.key_after(circuit, index));
         let made = ceremony.unfinished(&path, &after, circuit, index + 1)?;
         let broken = || CeremonyFault::Broken { path: path.clone() };
@@ -191,7 +198,7 @@ pub(in crate::cli) async fn beacon(
         let exponent = iterations.to_string();
         let digits = hex::encode(&bytes);
         let arguments = ["zkey", "beacon", &from, &to, &digits, &exponent, "--name=beacon"];
-        work.run(format!("the beacon ends the ceremony of {circuit}"), &arguments, "")?;
+        work.run(format!("the beacon ends the ceremony of {circuit}"), &arguments, "").await?;
         let after = work.get(&to)?;
         let made = ::circuits::snarkjs::zkey::unfinished(&after, circuit.public_inputs())
             .map_err(|error| CeremonyFault::Zkey { path: path.clone(), error })?;

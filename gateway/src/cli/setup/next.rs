@@ -3,10 +3,12 @@
 use std::path::Path;
 
 use chain::identifier::DepartmentId;
+use crypto::Digest;
 
 use super::super::text::quoted;
-use crate::ceremony::{CeremonyFolder, Progress};
+use crate::ceremony::{CeremonyFolder, Progress, read};
 use crate::config::Config;
+use crate::document::circuit::Provenance;
 use crate::folder::Folder;
 
 /// A command on a folder, as a shell takes it.
@@ -37,11 +39,26 @@ pub(super) fn step(folder: &Folder, ceremony: &CeremonyFolder) -> String {
             "take the randomness that was announced, and run\n{}",
             command(folder, &format!("setup beacon --ceremony {root} --randomness HEX"))
         ),
+        Progress::Ended if is_imported(folder, ceremony) => match folder.config() {
+            Ok(config) => format!("this gateway has its keys; {}", after_import(folder, &config)),
+            Err(_) => command(folder, "setup publish"),
+        },
         Progress::Ended => format!(
             "every department that is to rely on the keys verifies all of it and takes them:\n{}",
             command(folder, &format!("setup import --ceremony {root}"))
         ),
     }
+}
+
+/// Whether the gateway has the keys that a ceremony has ended with.
+fn is_imported(folder: &Folder, ceremony: &CeremonyFolder) -> bool {
+    let imported = folder.imported_keys().unwrap_or_default();
+    ceremony.plan().circuits().all(|id| match imported.get(&id).map(|it| &it.document.provenance) {
+        Some(Provenance::Ceremony(of)) => {
+            read(&ceremony.final_key(id)).is_ok_and(|bytes| Digest::of(&bytes) == of.zkey)
+        }
+        _ => false,
+    })
 }
 
 /// What comes after an import.
@@ -50,7 +67,9 @@ pub(super) fn after_import(folder: &Folder, config: &Config) -> String {
         String::new()
     } else {
         let file = path(&folder.config_file());
-        format!("put `production = true` into {file} for real use, ")
+        format!(
+            "for real use put `production = true` in the place of `# production = false` in {file}; "
+        )
     };
     let publish = command(folder, "setup publish");
     format!("{production}start the gateway again, and run\n{publish}")

@@ -14,7 +14,7 @@ use super::super::request::print_json;
 use super::super::say;
 use super::super::snarkjs::Snarkjs;
 use super::work::Work;
-use super::{PhaseOne, Place, Tool, next, waiting};
+use super::{PhaseOne, Place, Tool, Waiting, next};
 use crate::ceremony::{CeremonyFolder, Outcome, check_beacon};
 use crate::folder::Folder;
 
@@ -61,14 +61,14 @@ pub(in crate::cli) async fn run(
     let (phase_one, contributors) = phase_one.read(&ceremony)?;
     let mut outcomes = Vec::new();
     for id in wanted {
-        outcomes.push(waiting(format!("checking every point of {id}"), || {
-            ceremony.outcome(id, &keys)
-        })?);
+        let _shown = Waiting::shown(format!("checking every point of {id}"));
+        outcomes.push(ceremony.outcome(id, &keys)?);
     }
     for outcome in &outcomes {
-        check_beacon(&contributors, &outcome.beacon.hash)?;
+        check_beacon(&contributors, &outcome.beacon.hash)
+            .map_err(|fault| Failure::new(Exit::DataErr, fault))?;
     }
-    with_snarkjs(&Work::new(folder, &snarkjs)?, &phase_one, &outcomes)?;
+    with_snarkjs(&Work::new(folder, &snarkjs)?, &phase_one, &outcomes).await?;
     let taken = import.then(|| {
         let keys: Vec<_> =
             outcomes.iter().map(|it| (it.document.clone(), it.key.clone())).collect();
@@ -101,13 +101,17 @@ fn not_imported(folder: &Folder, wanted: &[CircuitId]) -> Result<(), Failure> {
 
 /// What only the first phase shows: that it is sound, and that each key began with it and this build's
 /// constraints.
-fn with_snarkjs(work: &Work<'_>, phase_one: &[u8], outcomes: &[Outcome]) -> Result<(), Failure> {
-    work.verify_phase_one(phase_one)?;
+async fn with_snarkjs(
+    work: &Work<'_>,
+    phase_one: &[u8],
+    outcomes: &[Outcome],
+) -> Result<(), Failure> {
+    work.verify_phase_one(phase_one).await?;
     for Outcome { document, zkey, .. } in outcomes {
         let name = format!("{}.zkey", document.circuit.name().replace('/', "-"));
         work.put(&name, zkey)?;
         let constraints = work.put_constraints(document.circuit)?;
-        work.verify_key(document.circuit, &constraints, &name)?;
+        work.verify_key(document.circuit, &constraints, &name).await?;
     }
     Ok(())
 }

@@ -3,6 +3,8 @@
 //! What was checked is so what snarkjs verifies and what is taken, whatever becomes of the ceremony's folder
 //! in the meantime, and snarkjs writes through nobody's links.
 
+use std::fs::{File, TryLockError};
+use std::io::{self, IsTerminal as _};
 use std::path::{Path, PathBuf};
 
 use ::circuits::statement::CircuitId;
@@ -12,23 +14,39 @@ use super::super::exit::Exit;
 use super::super::failure::Failure;
 use super::super::snarkjs::Snarkjs;
 use super::super::text::plain;
-use super::waiting;
+use super::Waiting;
 use crate::ceremony::{CeremonyFault, read};
 use crate::folder::{Folder, write_new};
 
 /// The first phase in the folder.
 pub(super) const PHASE_ONE: &str = "phase1.ptau";
 
+/// How the folders begin in which snarkjs works.
+const PREFIX: &str = "setup.";
+
 /// A folder for a command's time.
 pub(super) struct Work<'a> {
     folder: TempDir,
     snarkjs: &'a Snarkjs,
+    /// The gateway's folder, in which nobody else works with snarkjs as long as it is locked.
+    _locked: File,
 }
 
 impl<'a> Work<'a> {
     pub(super) fn new(folder: &Folder, snarkjs: &'a Snarkjs) -> Result<Self, Failure> {
-        let made = tempfile::Builder::new().prefix("setup.").tempdir_in(folder.root());
-        Ok(Self { folder: made.map_err(Failure::writing(folder.root()))?, snarkjs })
+        let root = folder.root();
+        let locked = File::open(root).map_err(Failure::reading(root))?;
+        locked.try_lock().map_err(|error| match error {
+            TryLockError::WouldBlock => {
+                let told = "another proofgate setup is at work in this gateway's folder; try again when it has ended";
+                Failure::new(Exit::TempFail, told)
+            }
+            TryLockError::Error(error) => Failure::writing(root)(error),
+        })?;
+        remove_abandoned(root).map_err(Failure::writing(root))?;
+        let made = tempfile::Builder::new().prefix(PREFIX).tempdir_in(root);
+        let folder = made.map_err(Failure::writing(root))?;
+        Ok(Self { folder, snarkjs, _locked: locked })
     }
 
     pub(super) fn put(&self, name: &str, bytes: &[u8]) -> Result<(), Failure> {
@@ -57,27 +75,48 @@ impl<'a> Work<'a> {
     }
 
     /// Runs snarkjs here, and shows that something is being done.
-    pub(super) fn run(&self, what: String, arguments: &[&str], input: &str) -> Result<(), Failure> {
-        waiting(what, || self.snarkjs.run(self.folder.path(), arguments, input))
+    pub(super) async fn run(
+        &self,
+        what: String,
+        arguments: &[&str],
+        input: &str,
+    ) -> Result<(), Failure> {
+        if !std::io::stderr().is_terminal() {
+            // Where nothing turns, a minute without a word looks like a fault.
+            eprintln!("{what}");
+        }
+        let _shown = Waiting::shown(what);
+        self.snarkjs.run_awaited(self.folder.path(), arguments, input).await
     }
 
     /// Puts the first phase here and has snarkjs verify it.
-    pub(super) fn verify_phase_one(&self, phase_one: &[u8]) -> Result<(), Failure> {
+    pub(super) async fn verify_phase_one(&self, phase_one: &[u8]) -> Result<(), Failure> {
         self.put(PHASE_ONE, phase_one)?;
         let arguments = ["powersoftau", "verify", PHASE_ONE];
-        self.run("snarkjs verifies the first phase".to_owned(), &arguments, "")
+        self.run("snarkjs verifies the first phase".to_owned(), &arguments, "").await
     }
 
     /// Has snarkjs verify that a key comes of this build's constraints, the first phase, and its contributions.
-    pub(super) fn verify_key(
+    pub(super) async fn verify_key(
         &self,
         circuit: CircuitId,
         constraints: &str,
         zkey: &str,
     ) -> Result<(), Failure> {
         let what = format!("snarkjs verifies the key of {circuit} from its beginning");
-        self.run(what, &["zkey", "verify", constraints, PHASE_ONE, zkey], "")
+        self.run(what, &["zkey", "verify", constraints, PHASE_ONE, zkey], "").await
     }
+}
+
+/// Removes what commands have left that were killed.
+fn remove_abandoned(root: &Path) -> io::Result<()> {
+    for entry in std::fs::read_dir(root)? {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().starts_with(PREFIX) && entry.file_type()?.is_dir() {
+            std::fs::remove_dir_all(entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 /// That files can be put into a folder: the secret of a contribution that cannot would be lost, after minutes.
@@ -92,7 +131,7 @@ pub(super) fn place(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     let next = path.with_file_name(name);
     // Left by an interruption, or by somebody else.
     match std::fs::remove_file(&next) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
             return Err(Failure::writing(&next)(error));
         }
         _ => {}
