@@ -156,7 +156,7 @@ pub fn main() -> ExitCode {
         Command::Audit(arguments) => block_on(audit::run(&folder(), arguments)),
         Command::Circuits(circuits::Step::List { json }) => {
             let there = dir.is_some() || folder().config_file().exists();
-            circuits::list(there.then(folder).as_ref(), json)
+            operate(circuits::list::run(there.then(folder).as_ref(), json))
         }
         Command::Circuits(circuits::Step::Bench(arguments)) => circuits::bench::run(&arguments),
         Command::Circuits(circuits::Step::Mutate(arguments)) => circuits::mutate::run(&arguments),

@@ -62,10 +62,18 @@ enum What {
 
 impl What {
     fn of(text: &str) -> Result<Self, Failure> {
-        match text.parse() {
-            Ok(entry) => Ok(Self::Entry(entry)),
-            Err(_) => Ok(Self::Department(Box::new(read_document(&PathBuf::from(text))?))),
+        if let Ok(entry) = text.parse() {
+            return Ok(Self::Entry(entry));
         }
+        let file = PathBuf::from(text);
+        if !file.exists() {
+            let told = format_args!(
+                "{text}: neither the id of an entry, which is 64 hexadecimal digits as proofgate approve lists \
+                 them, nor a file with a department's document"
+            );
+            return Err(Failure::new(Exit::NoInput, told));
+        }
+        Ok(Self::Department(Box::new(read_document(&file)?)))
     }
 }
 
@@ -154,7 +162,11 @@ pub(super) fn list(proposals: &[Proposal], json: bool) {
     }
     for it in proposals {
         let state = if it.approved { "approved" } else { "open" };
-        let about = it.about.as_deref().unwrap_or("");
+        let mut about = it.about.clone().unwrap_or_default();
+        if it.circuit.is_some() {
+            // Two ceremonies of one circuit differ in nothing else that is told here.
+            about = format!("{about}, document {}", it.document);
+        }
         let by =
             if it.approvals.is_empty() { "nobody".to_owned() } else { it.approvals.join(", ") };
         say(format_args!(

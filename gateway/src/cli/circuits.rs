@@ -3,20 +3,17 @@
 pub(super) mod bench;
 pub(super) mod export;
 pub(super) mod keys;
+pub(super) mod list;
 pub(super) mod mutate;
 
-use ::circuits::groth16::R1cs;
-use ::circuits::statement::CircuitId;
 use chain::identifier::DepartmentId;
 use clap::Subcommand;
-use crypto::Digest;
-use serde_json::json;
 
 use self::keys::Keys;
+use super::approve;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::operator::Operator;
-use super::{approve, say};
 use crate::folder::{Folder, ImportedKey};
 use crate::http::local::operating::Proposal;
 use crate::http::local_client::LocalClientError;
@@ -77,7 +74,16 @@ pub(super) async fn propose(
     let proposed = put_forward(&operator, of_ceremony).await;
     operator.close().await?;
     let proposed = proposed?;
+    let (proposed, rivals) = proposed;
     approve::list(&proposed, json);
+    for rival in rivals {
+        let about = rival.about.as_deref().unwrap_or_default();
+        eprintln!(
+            "proofgate: {} has put another one forward, {about}, document {}, entry {}: neither proves before more \
+             than two thirds of the departments have approved the same, so agree on one",
+            rival.author, rival.document, rival.entry
+        );
+    }
     // A gateway that has run since before an import knows nothing of it.
     let unknown = |it: &&ImportedKey| {
         let digest = it.document.digest();
@@ -99,8 +105,11 @@ fn not_loaded(of: &dyn std::fmt::Display) -> Failure {
     Failure::new(Exit::TempFail, told)
 }
 
-/// What became of what was put forward.
-async fn put_forward(operator: &Operator, of_ceremony: bool) -> Result<Vec<Proposal>, Failure> {
+/// What became of what was put forward; and what others have put forward for the same circuits, open like it.
+async fn put_forward(
+    operator: &Operator,
+    of_ceremony: bool,
+) -> Result<(Vec<Proposal>, Vec<Proposal>), Failure> {
     let client = &operator.client;
     let entries = loop {
         let proposed = match of_ceremony {
@@ -116,51 +125,15 @@ async fn put_forward(operator: &Operator, of_ceremony: bool) -> Result<Vec<Propo
             proposed => break proposed?,
         }
     };
-    let mut proposals = client.proposals().await?;
-    proposals.retain(|it| entries.iter().any(|published| published.entry == it.entry));
-    Ok(proposals)
-}
-
-/// Prints the circuits of this build, and a gateway's keys to them.
-pub(super) fn list(folder: Option<&Folder>, json: bool) -> Result<(), Failure> {
-    let keys = match folder {
-        Some(folder) => Some((folder, Keys::of(folder, folder.config()?.production)?)),
-        None => None,
+    let proposals = client.proposals().await?;
+    let is_ours = |it: &Proposal| entries.iter().any(|published| published.entry == it.entry);
+    let (ours, others): (Vec<_>, Vec<_>) = proposals.into_iter().partition(is_ours);
+    // Development keys of several departments are approved side by side.
+    let is_rival = |it: &Proposal| {
+        let same = |of: &Proposal| !of.approved && of.circuit == it.circuit;
+        let of_ceremony = it.circuit.as_ref().is_some_and(|key| !key.development);
+        of_ceremony && !it.approved && ours.iter().any(same)
     };
-    let circuits = CircuitId::ALL.map(|id| (id, id.r1cs()));
-    if json {
-        let of_circuit = |(id, r1cs): &(CircuitId, R1cs)| {
-            let mut told = json!({
-                "circuit": id, "constraints": r1cs.constraints(),
-                "public_inputs": r1cs.public_inputs(),
-                "r1cs_sha256": Digest::from_bytes(r1cs.digest())
-            });
-            if let Some((_, keys)) = &keys {
-                told["key"] = keys.json(*id);
-            }
-            told
-        };
-        let list: Vec<_> = circuits.iter().map(of_circuit).collect();
-        say(format_args!("{:#}", json!(list)));
-        return Ok(());
-    }
-    for (id, r1cs) in &circuits {
-        say(format_args!(
-            "{:16} {:>6} constraints  {} public inputs  r1cs sha256 {}",
-            id.name(),
-            r1cs.constraints(),
-            r1cs.public_inputs(),
-            Digest::from_bytes(r1cs.digest())
-        ));
-    }
-    if let Some((folder, keys)) = keys {
-        let (place, mode) = (folder.config_file(), keys.mode());
-        // What it runs on it said when it was started.
-        let when = if folder.holder()?.is_some() { ", when it is started again" } else { "" };
-        say(format_args!("\nthe gateway of {}{when}: {mode}", place.display()));
-        for id in CircuitId::ALL {
-            say(format_args!("{:16} {} ({})", id.name(), keys.described(id), keys.place(id)));
-        }
-    }
-    Ok(())
+    let rivals = others.into_iter().filter(is_rival).collect();
+    Ok((ours, rivals))
 }

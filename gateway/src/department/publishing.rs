@@ -70,6 +70,16 @@ pub enum PublishError {
          setup import, start the gateway again, and proofgate setup publish"
     )]
     NotImported,
+    /// It is the key of another ceremony than the one that this gateway has imported.
+    #[error(
+        "circuit: this gateway has imported the key of another ceremony, document {ours}: the departments have to \
+         agree on one, and who takes the other moves what was imported elsewhere first (proofgate circuits list \
+         shows where it is), imports that ceremony, and starts the gateway again"
+    )]
+    OtherImported {
+        /// Digest of the document of the key that this gateway has.
+        ours: Digest,
+    },
     /// The circuit entry's document is not one that this software reads.
     #[error("circuit: document {0} is not one that this software reads")]
     Unreadable(Digest),
@@ -106,7 +116,7 @@ impl PublishError {
             Self::Circuit(_) => "circuit-invalid",
             Self::OtherConstraints { .. } => "circuit-constraints",
             Self::DevelopmentKey => "circuit-development",
-            Self::NotImported => "circuit-not-imported",
+            Self::NotImported | Self::OtherImported { .. } => "circuit-not-imported",
             Self::Unreadable(_) => "circuit-unreadable",
             Self::Document(error) => error.code(),
             Self::Rule(error) => error.code(),
@@ -126,6 +136,8 @@ pub struct Proposal {
     pub author: DepartmentId,
     /// Digest of its document.
     pub document: Digest,
+    /// Its circuit and where the key comes from, of a circuit.
+    pub circuit: Option<(CircuitId, Provenance)>,
     /// What it is about: a department with its address and key, a circuit's name, the validators.
     pub about: Option<String>,
     /// Whether it takes the place of what there is: of a department's keys and address, of the validators.
@@ -258,7 +270,7 @@ impl Department {
         let replica = self.chain();
         let mut proposals = Vec::new();
         for (entry, ballot) in replica.state().ballots() {
-            let mut replaces = false;
+            let (mut replaces, mut circuit) = (false, None);
             let about = match ballot.kind() {
                 Kind::Department => {
                     let found: Option<chain::department::Department> =
@@ -276,7 +288,11 @@ impl Department {
                 }
                 Kind::Circuit => {
                     let found: Option<CircuitDocument> = self.document(ballot.document).await?;
-                    found.map(|it| format!("{}, {}", it.circuit, it.provenance))
+                    found.map(|it| {
+                        let about = format!("{}, {}", it.circuit, it.provenance);
+                        circuit = Some((it.circuit, it.provenance));
+                        about
+                    })
                 }
                 Kind::Validators => {
                     replaces = true;
@@ -296,6 +312,7 @@ impl Department {
                 kind: ballot.kind(),
                 author: ballot.author,
                 document: ballot.document,
+                circuit,
                 about,
                 replaces,
                 approvals,
@@ -381,10 +398,14 @@ impl Department {
                 self.document(digest).await?.ok_or(PublishError::Unreadable(digest))?;
             self.check_circuit(&circuit)?;
             // That a ceremony began as it should is seen in its files alone.
-            if circuit.provenance != Provenance::Development
-                && self.shared.proving_keys.ceremony(circuit.circuit) != Some(&circuit)
-            {
-                return Err(PublishError::NotImported);
+            if circuit.provenance != Provenance::Development {
+                match self.shared.proving_keys.ceremony(circuit.circuit) {
+                    Some(ours) if *ours == circuit => {}
+                    Some(ours) => {
+                        return Err(PublishError::OtherImported { ours: ours.digest() });
+                    }
+                    None => return Err(PublishError::NotImported),
+                }
             }
         }
         let content = Content::Approval { entry };

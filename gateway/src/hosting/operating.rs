@@ -6,9 +6,10 @@ use chain::identifier::EntryId;
 
 use super::{Hosted, to_the_end};
 use crate::department::{Peers, publishing};
+use crate::document::circuit::Provenance;
 use crate::document::service::Service;
 use crate::http::Problem;
-use crate::http::local::operating::{Approval, OperatingApi, Proposal, Published};
+use crate::http::local::operating::{Approval, OperatingApi, Proposal, ProposedKey, Published};
 
 impl<P: Peers + 'static> OperatingApi for Hosted<P> {
     async fn publish_service(&self, service: Service) -> Result<Published, Problem> {
@@ -68,6 +69,7 @@ fn proposal(proposal: publishing::Proposal) -> Proposal {
         kind,
         author,
         document,
+        circuit,
         about,
         replaces,
         approvals,
@@ -78,6 +80,10 @@ fn proposal(proposal: publishing::Proposal) -> Proposal {
         kind: kind.to_string(),
         author: author.to_string(),
         document,
+        circuit: circuit.map(|(id, provenance)| ProposedKey {
+            id,
+            development: provenance == Provenance::Development,
+        }),
         about,
         replaces,
         approvals: approvals.iter().map(ToString::to_string).collect(),

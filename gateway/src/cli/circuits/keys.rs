@@ -1,7 +1,6 @@
 //! Which keys a gateway proves with, as its folder has them.
 
 use ::circuits::statement::CircuitId;
-use serde_json::{Value as Json, json};
 
 use super::super::failure::Failure;
 use crate::document::circuit::Provenance;
@@ -35,7 +34,12 @@ impl<'a> Keys<'a> {
         &self.imported
     }
 
-    fn source(&self, circuit: CircuitId) -> Option<KeySource<'_>> {
+    /// Whether development keys do not count.
+    pub(super) const fn production(&self) -> bool {
+        self.production
+    }
+
+    pub(super) fn source(&self, circuit: CircuitId) -> Option<KeySource<'_>> {
         self.folder.key_source(circuit, &self.imported, self.production)
     }
 
@@ -60,20 +64,6 @@ impl<'a> Keys<'a> {
         }
     }
 
-    /// The key for programs: `{"kind": "ceremony", "document": DIGEST, "place": FOLDER}`, or null.
-    pub(super) fn json(&self, circuit: CircuitId) -> Json {
-        match self.source(circuit) {
-            None => Json::Null,
-            Some(KeySource::Development(_)) => {
-                json!({ "kind": "development", "place": self.place(circuit) })
-            }
-            Some(KeySource::Ceremony(key)) => json!({
-                "kind": "ceremony", "document": key.document.digest(),
-                "place": self.place(circuit)
-            }),
-        }
-    }
-
     /// Whether development keys count.
     pub(in crate::cli) const fn mode(&self) -> &'static str {
         if self.production { "in production" } else { "not in production" }
@@ -91,7 +81,8 @@ impl<'a> Keys<'a> {
         for circuit in CircuitId::ALL {
             if self.source(circuit).is_none() {
                 eprintln!(
-                    "proofgate: {circuit} has no key of a ceremony here, and in production no other counts: {}",
+                    "proofgate: nothing was put forward for {circuit}: there is no key of a ceremony about it here, \
+                     and in production no other counts. If it is wanted, {}",
                     self.place(circuit)
                 );
             }

@@ -53,8 +53,12 @@ async fn the_key_of_a_ceremony_is_approved_by_who_has_imported_it() {
     if let Provenance::Ceremony(ceremony) = &mut other.provenance {
         ceremony.zkey = Digest::of(b"another file");
     }
+    let ours = other.digest();
     let another = restarted(&network, &[other], false);
-    assert_eq!(code(another.approve(entry).await), "circuit-not-imported");
+    let rival = another.approve(entry).await;
+    let told = rival.as_ref().unwrap_err().to_string();
+    assert!(told.contains(&ours.to_string()) && told.contains("agree on one"), "{told}");
+    assert_eq!(code(rival), "circuit-not-imported");
     let imported = restarted(&network, &[document], true);
     assert_eq!(code(imported.approve(entry).await), "ok");
 }

@@ -7,6 +7,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
 use axum::routing::{get, post};
+use circuits::statement::CircuitId;
 use crypto::Digest;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -80,6 +81,9 @@ pub struct Proposal {
     /// Digest of its document.
     #[schema(value_type = DigestText)]
     pub document: Digest,
+    /// Which circuit's key it is, of a circuit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub circuit: Option<ProposedKey>,
     /// What it is about, for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub about: Option<String>,
@@ -89,6 +93,17 @@ pub struct Proposal {
     pub approvals: Vec<String>,
     /// Whether that was enough.
     pub approved: bool,
+}
+
+/// A circuit's key that departments approve.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ProposedKey {
+    /// The circuit.
+    #[schema(value_type = String)]
+    pub id: CircuitId,
+    /// Whether one party made the key alone.
+    pub development: bool,
 }
 
 /// Routes with the request's time limit.

@@ -203,6 +203,7 @@ pub(super) fn operations() -> Vec<Operation> {
                 "Departments, circuits and validator sets, the undecided first.",
                 json!([{
                     "entry": DIGEST, "kind": "circuit", "author": "tax", "document": DIGEST,
+                    "circuit": { "id": "identified/v1", "development": false },
                     "about": "identified/v1", "replaces": false, "approvals": ["tax"],
                     "approved": false,
                 }]),
