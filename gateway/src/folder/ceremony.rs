@@ -47,6 +47,18 @@ impl ImportedKey {
     fn document_file(&self) -> PathBuf {
         document_file(&self.import, self.document.circuit)
     }
+
+    /// Reads the key and checks every point of it; it must be the document's.
+    pub(super) fn read(&self) -> Result<ProvingKey, ProvingKeyError> {
+        let (path, document) = (self.key_file(), &self.document);
+        let read = || {
+            let bytes = std::fs::read(&path)?;
+            let key = ProvingKey::from_bytes(document.circuit.r1cs(), &bytes)?;
+            let named: KeyId = document.key()?.0;
+            if key.verifying_key().id() == named { Ok(key) } else { Err(ProvingKeyFault::OtherKey) }
+        };
+        read().map_err(ProvingKeyError::at(path.clone()))
+    }
 }
 
 impl Folder {
@@ -72,11 +84,20 @@ impl Folder {
                 files.contains(&key_file(&import, id))
                     || files.contains(&document_file(&import, id))
             };
-            if !CircuitId::ALL.into_iter().any(has) {
-                let told = "no key of a ceremony is in this folder; remove it";
-                return Err(FileError::at(&import)(io::Error::new(
-                    io::ErrorKind::InvalidData,
-                    told,
+            let names = CircuitId::ALL.into_iter().filter(|id| has(*id)).map(file_name);
+            let name = names.collect::<Vec<_>>().join("+");
+            let wrong = |told| {
+                let error = io::Error::new(io::ErrorKind::InvalidData, told);
+                FileError::at(&import)(error)
+            };
+            if name.is_empty() {
+                return Err(wrong("no key of a ceremony is in this folder; remove it".to_owned()));
+            }
+            // As one that somebody has set aside, or taken something from.
+            if import.file_name() != Some(name.as_ref()) {
+                return Err(wrong(format!(
+                    "the folder of an import with these keys is {name}: rename it so if they are to be used, or else \
+                     move it elsewhere"
                 )));
             }
             if has(circuit) {
@@ -183,20 +204,6 @@ impl Folder {
             checked.map_err(|error| ProvingKeyError::at(imported.document_file())(error.into()))?;
         }
         Ok(())
-    }
-}
-
-impl ImportedKey {
-    /// Reads the key and checks every point of it; it must be the document's.
-    pub(super) fn read(&self) -> Result<ProvingKey, ProvingKeyError> {
-        let (path, document) = (self.key_file(), &self.document);
-        let read = || {
-            let bytes = std::fs::read(&path)?;
-            let key = ProvingKey::from_bytes(document.circuit.r1cs(), &bytes)?;
-            let named: KeyId = document.key()?.0;
-            if key.verifying_key().id() == named { Ok(key) } else { Err(ProvingKeyFault::OtherKey) }
-        };
-        read().map_err(ProvingKeyError::at(path.clone()))
     }
 }
 

@@ -75,6 +75,25 @@ fn a_key_in_the_wrong_place_is_not_passed_over() {
 }
 
 #[test]
+fn an_import_that_was_renamed_or_taken_apart_is_neither_used_nor_passed_over() {
+    let temporary = TempDir::new().unwrap();
+    let folder = Folder::new(temporary.path());
+    let both = [CIRCUIT, OTHER_CIRCUIT].map(|it| from_ceremony(it, &NETWORK));
+    let import = folder.write_ceremony_keys(&both).unwrap();
+    let aside = import.with_file_name("identified-v1+pseudonymous-v1.old");
+    std::fs::rename(&import, &aside).unwrap();
+    let fault = folder.imported_keys().unwrap_err();
+    assert_eq!(fault.path, aside);
+    assert!(fault.to_string().contains("is identified-v1+pseudonymous-v1: rename it"), "{fault}");
+    std::fs::rename(&aside, &import).unwrap();
+    assert_eq!(folder.imported_keys().unwrap().len(), 2);
+    for name in ["pseudonymous-v1.key", "pseudonymous-v1.json"] {
+        std::fs::remove_file(import.join(name)).unwrap();
+    }
+    assert_eq!(folder.imported_keys().unwrap_err().path, import);
+}
+
+#[test]
 fn what_cannot_be_read_of_an_import_is_not_passed_over() {
     let temporary = TempDir::new().unwrap();
     let folder = Folder::new(temporary.path());
@@ -114,9 +133,11 @@ fn two_keys_of_one_circuit_are_named_and_neither_is_used() {
     let temporary = TempDir::new().unwrap();
     let folder = Folder::new(temporary.path());
     let import = folder.write_ceremony_keys(&[from_ceremony(CIRCUIT, &NETWORK)]).unwrap();
-    let other = import.with_file_name("put there by hand");
+    let other = import.with_file_name("identified-v1+pseudonymous-v1");
     std::fs::create_dir(&other).unwrap();
-    std::fs::copy(import.join("identified-v1.key"), other.join("identified-v1.key")).unwrap();
+    for name in ["identified-v1.key", "pseudonymous-v1.key"] {
+        std::fs::copy(import.join("identified-v1.key"), other.join(name)).unwrap();
+    }
     let fault = folder.imported_keys().unwrap_err();
     assert_eq!(fault.path, import.join("identified-v1.json"));
     assert!(
