@@ -136,7 +136,18 @@ pub enum ConfigFault {
     Io(#[from] std::io::Error),
     /// It is no TOML, or has a setting that does not exist, or one of another type.
     #[error("{0}")]
-    Form(#[from] toml::de::Error),
+    Form(toml::de::Error),
+    /// A setting of the whole gateway stands in a section, where there is none of that name.
+    #[error(
+        "{}\n{name} is a setting of the whole gateway: it stands above the first [section]",
+        error.to_string().trim_end()
+    )]
+    Misplaced {
+        /// The setting.
+        name: &'static str,
+        /// Where it stands.
+        error: Box<toml::de::Error>,
+    },
     /// It hosts nobody.
     #[error("departments: expected at least one")]
     NoDepartment,
@@ -235,7 +246,7 @@ impl Config {
     /// # Errors
     /// [`ConfigFault`]
     pub fn parse(text: &str, folder: &Path) -> Result<Self, ConfigFault> {
-        let written: Written = toml::from_str(text)?;
+        let written: Written = toml::from_str(text).map_err(ConfigFault::of_form)?;
         if written.departments.is_empty() {
             return Err(ConfigFault::NoDepartment);
         }
@@ -278,6 +289,18 @@ impl Config {
             limits: written.limits,
             payloads: written.payloads,
         })
+    }
+}
+
+impl ConfigFault {
+    fn of_form(error: toml::de::Error) -> Self {
+        // Where such a setting may stand, it is known.
+        let unknown =
+            |name: &&&str| error.message().starts_with(&format!("unknown field `{name}`"));
+        match ["departments", "listen", "metrics", "production"].iter().find(unknown) {
+            Some(name) => Self::Misplaced { name, error: Box::new(error) },
+            None => Self::Form(error),
+        }
     }
 }
 

@@ -132,11 +132,16 @@ impl From<CreateError> for Failure {
 
 impl From<ProvingKeyError> for Failure {
     fn from(error: ProvingKeyError) -> Self {
-        let exit = match &error.fault {
-            ProvingKeyFault::Io(error) => Exit::of_reading(error),
-            _ => Exit::DataErr,
-        };
-        Self::new(exit, error)
+        match &error.fault {
+            ProvingKeyFault::Io(cause) if cause.kind() == io::ErrorKind::NotFound => {
+                let told = format_args!(
+                    "{error}; put the file back from your copy, or import the ceremony again if it is of one"
+                );
+                Self::new(Exit::NoInput, told)
+            }
+            ProvingKeyFault::Io(cause) => Self::new(Exit::of_reading(cause), error),
+            _ => Self::new(Exit::DataErr, error),
+        }
     }
 }
 
@@ -197,7 +202,7 @@ impl From<LocalClientError> for Failure {
             LocalClientError::Problem(problem) if problem.code == "circuit-unapproved" => {
                 ". proofgate circuits list shows this gateway's keys, and proofgate approve what is approved; \
                  proofgate setup publish puts the key of a ceremony forward (setup begin --circuit begins one), \
-                 proofgate circuits propose one for development"
+                 proofgate circuits propose one for development, which does not count in production"
             }
             _ => "",
         };

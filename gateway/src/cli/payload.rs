@@ -152,6 +152,9 @@ async fn list(operator: &Operator, json: bool) -> Result<(), Failure> {
         print_json(&payloads);
         return Ok(());
     }
+    if payloads.is_empty() {
+        say("nothing was received");
+    }
     for PayloadReceived { id, sender, complete, .. } in payloads {
         match complete {
             Some(it) => say(format_args!("{id}  {sender}  {} bytes  {}", it.bytes, it.name)),

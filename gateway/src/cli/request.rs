@@ -142,7 +142,13 @@ async fn act(
         Step::Ask(given) => {
             let question = question.expect("it was read before the gateway was opened");
             let asked = operator.client.ask(&question, given.idempotency_key.as_deref()).await?;
-            tell(&waited(operator, asked, given.wait).await?, json)
+            tell(&waited(operator, asked, given.wait).await?, json)?;
+            if matches!(question.about, About::Whoever) && !json {
+                say(
+                    "next: proofgate request offer and this digest make the file that the citizen takes there",
+                );
+            }
+            Ok(())
         }
         Step::Show { request, wait } => {
             let asked = operator.client.asked(&request, Duration::ZERO).await?;
@@ -153,6 +159,9 @@ async fn act(
             if json {
                 print_json(&asked);
                 return Ok(());
+            }
+            if asked.is_empty() {
+                say("nothing was asked");
             }
             for it in asked {
                 let status = match it.status {
@@ -179,6 +188,9 @@ async fn act(
             if json {
                 print_json(&received);
                 return Ok(());
+            }
+            if received.is_empty() {
+                say("nothing was received");
             }
             for it in received {
                 let silence = it.silence.map(|why| format!(": {why}")).unwrap_or_default();

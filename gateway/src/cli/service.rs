@@ -109,18 +109,23 @@ pub(super) async fn run(folder: &Folder, step: Step) -> Result<(), Failure> {
             let offered = offered?;
             if json {
                 print_json(&offered);
+            } else if offered.is_empty() {
+                say("nothing is offered");
             } else {
                 offered.iter().for_each(|it| say(listing::text(it)));
             }
             Ok(())
         }
         Step::Publish { file, department } => {
-            read(&file)?;
+            let service = read(&file)?;
             let document = read_json(&file)?;
             let operator = Operator::at(folder, department).await?;
             let published = operator.client.publish_service(&document).await;
             operator.close().await?;
             say(format_args!("published as entry {}", published?.entry));
+            if service.rules.is_empty() {
+                eprintln!("proofgate: it permits nothing: its list of rules is empty");
+            }
             Ok(())
         }
     }

@@ -100,3 +100,14 @@ fn how_long_documents_are_kept_is_what_the_file_says() {
     assert_eq!(payloads.unfinished_bytes(), 5);
     assert_eq!(parse(MINIMAL).unwrap().payloads.unfinished_bytes(), UNFINISHED_BYTES);
 }
+
+#[test]
+fn a_setting_of_the_whole_gateway_in_a_section_is_told_where_it_stands() {
+    let told = parse(&format!("{MINIMAL}production = true\n")).unwrap_err().to_string();
+    assert!(
+        told.contains("production = true") && told.contains("above the first [section]"),
+        "{told}"
+    );
+    let told = fault("validator", "validators");
+    assert!(told.contains("validators") && !told.contains("above"), "{told}");
+}
