@@ -16,7 +16,7 @@ use circuits::snarkjs::known_phase_one;
 use circuits::statement::CircuitId;
 use serde_json::Value;
 
-use crate::gateway::{Gateway, command, done, free_port, proofgate};
+use crate::gateway::{Gateway, command, done, free_port, get, proofgate, signal};
 use crate::pair::{LAW, Pair, consent, service};
 use crate::snarkjs;
 
@@ -66,6 +66,14 @@ impl Consortium {
         };
         let welfare = Gateway::start(&consortium.folder("welfare"));
         welfare.says("waiting until ");
+        // It lives, and says that it is not ready.
+        let port = consortium.pair.ports.1;
+        assert!(get(port, "/livez").starts_with("HTTP/1.1 200 "));
+        for path in ["/readyz", "/v1/chain/tip"] {
+            let answer = get(port, path);
+            assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+            assert!(answer.contains("not-ready") && answer.contains("admitted"), "{answer}");
+        }
         // Whoever works on the folder meanwhile is told what it waits for.
         let waits = proofgate(&consortium.folder("welfare"), &["approve"]);
         refused(&waits, 75, &["welfare is not a department", "department.json"]);
@@ -264,7 +272,14 @@ fn contributions(consortium: &Consortium) {
     let foreign = consortium.setup_with(("tax", "contribute"), &initial, |it| swap_points(it));
     refused(&foreign, 65, &["snarkjs zkey verify"]);
 
-    let told = done(contribute("tax"));
+    stopped(consortium);
+    // What an interruption left there does not count.
+    let half = consortium.file("1-tax.zkey");
+    fs::copy(consortium.file("0.zkey"), &half).unwrap();
+    let output = contribute("tax");
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(told.contains("1-tax.zkey") && told.contains("made anew"), "{told}");
+    let told = done(output);
     assert!(told.contains("tax has contributed") && told.contains("to welfare, whose operator"));
     refused(&contribute("tax"), 65, &["tax has contributed already"]);
     let attestation = consortium.file("1-tax.json");
@@ -284,7 +299,64 @@ fn contributions(consortium: &Consortium) {
     assert_eq!(left, 8, "constraints, four keys, three attestations, and nothing half made");
 }
 
+/// A step that is stopped leaves nothing, and takes snarkjs with it; the next one clears away what one left that
+/// was killed.
+fn stopped(consortium: &Consortium) {
+    let work = |name: &str| consortium.folder("tax").join(name);
+    let abandoned = work("setup.abandoned");
+    fs::create_dir(&abandoned).unwrap();
+    fs::write(abandoned.join("phase1.ptau"), "cut").unwrap();
+    let began = || {
+        let folder = fs::read_dir(consortium.folder("tax")).unwrap().find_map(|it| {
+            let path = it.unwrap().path();
+            let name = path.file_name().unwrap().to_str().unwrap();
+            name.starts_with("setup.").then_some(path)
+        });
+        folder.filter(|it| *it != abandoned && it.join("snarkjs.pid").exists())
+    };
+    // It says who it is, and goes on until it is killed.
+    let endless = consortium.pair.file(
+        "endless",
+        "#!/bin/sh\n[ \"$1\" = --version ] && echo snarkjs@0.7.6 && exit\necho $$ > snarkjs.pid.new\n\
+         mv snarkjs.pid.new snarkjs.pid\nexec tail -f /dev/null\n",
+    );
+    fs::set_permissions(&endless, PermissionsExt::from_mode(0o700)).unwrap();
+    let ceremony = consortium.ceremony();
+    let setup = ["setup", "contribute", "--ceremony", ceremony.to_str().unwrap()];
+    let endless = ["--snarkjs", endless.to_str().unwrap()];
+    let mut command = command(&consortium.folder("tax"), &[&setup[..], &endless].concat());
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let folder = loop {
+        assert!(child.try_wait().unwrap().is_none(), "it ended before snarkjs was at work");
+        if let Some(folder) = began() {
+            break folder;
+        }
+        std::thread::yield_now();
+    };
+    assert!(!abandoned.exists());
+    // One at a time.
+    refused(&consortium.setup("tax", "contribute", &[]), 75, &["another proofgate setup"]);
+    let snarkjs: i32 =
+        fs::read_to_string(folder.join("snarkjs.pid")).unwrap().trim().parse().unwrap();
+    signal(&child, "-TERM");
+    refused(&child.wait_with_output().unwrap(), 1, &["stopped", "same command"]);
+    assert!(!folder.exists());
+    let alive = PathBuf::from(format!("/proc/{snarkjs}/stat"));
+    // Killed; what is left of a killed process is not running.
+    let runs = || fs::read_to_string(&alive).is_ok_and(|it| !it.contains(") Z"));
+    while runs() {
+        std::thread::yield_now();
+    }
+}
+
 fn endings(consortium: &Consortium) {
+    // What others wrote into the folder moves nobody's cursor.
+    let plan = consortium.ceremony().join("ceremony.json");
+    let output = consortium.setup_with(("tax", "status"), &plan, |it| {
+        it.splice(..1, *b"{\"\\u001b[2J\": 1,");
+    });
+    refused(&output, 65, &["ceremony.json", "[2J"]);
+    assert!(!output.stderr.contains(&0x1b), "{output:?}");
     refused(&consortium.setup("tax", "import", &[]), 75, &["beacon is missing"]);
     let beacon =
         |randomness: &str| consortium.setup("welfare", "beacon", &["--randomness", randomness]);
@@ -332,6 +404,14 @@ fn imports(consortium: &Consortium) {
     let before_beacon = fs::read(consortium.file("3-registry.zkey")).unwrap();
     let unended = import("final.zkey", &|it| it.clone_from(&before_beacon));
     refused(&unended, 65, &["final.zkey", "and one more"]);
+    // Of a beacon that was known before the last contribution, whoever ended it with that.
+    let spent = consortium.file("spent.zkey");
+    let beacon = ["zkey", "beacon", "3-registry.zkey", "spent.zkey", BEACON_OF_PHASE_ONE, "10"];
+    snarkjs::succeeds(&consortium.file(""), &[&beacon[..], &["--name=beacon"]].concat());
+    let known = fs::read(&spent).unwrap();
+    fs::remove_file(spent).unwrap();
+    let known = import("final.zkey", &|it| it.clone_from(&known));
+    refused(&known, 65, &["known before the last contribution"]);
     let phase_one = consortium.ceremony().join("phase1.ptau");
     let other =
         consortium.setup_with(("tax", "import"), &phase_one, |it| *it.last_mut().unwrap() ^= 1);
@@ -367,6 +447,8 @@ fn imports(consortium: &Consortium) {
     let other = if is_full() { "ceremony" } else { "development" };
     assert_eq!(listed[1]["key"]["kind"], other);
     refused(&consortium.setup("tax", "import", &[]), 73, &["already"]);
+    let status = done(consortium.setup("tax", "status", &[]));
+    assert!(status.contains("has its keys") && status.contains("setup publish"), "{status}");
 }
 
 /// Who asks and who answers run on the key and refuse others; the third approves it.
@@ -409,7 +491,11 @@ fn in_production(consortium: &mut Consortium) {
     for folder in &folders[..2] {
         let output = proofgate(folder, &["setup", "publish", "--json"]);
         let told = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert_eq!(told.contains("pseudonymous/v1 has no key"), !is_full(), "{told}");
+        assert_eq!(
+            told.contains("nothing was put forward for pseudonymous/v1"),
+            !is_full(),
+            "{told}"
+        );
         let published = done(output);
         let entries = published.matches("\"entry\"").count();
         assert_eq!(entries, circuits().len(), "an entry for each circuit: {published}");

@@ -1,12 +1,9 @@
 //! Two gateways in two folders, set up by commands alone, and the whole exchange between them: what the
 //! README's page for operators tells.
 
-use std::io::{Read as _, Write as _};
-use std::net::{Ipv4Addr, TcpStream};
-
 use serde_json::Value;
 
-use crate::gateway::{Gateway, done, free_port, proofgate, proofgate_told};
+use crate::gateway::{Gateway, done, free_port, get, proofgate, proofgate_told};
 use crate::pair::{LAW, Pair, consent, service};
 
 /// A citizen of the sample data with wages below 20,000.00, and another.
@@ -19,10 +16,7 @@ fn json(text: &str) -> Value {
 
 /// What Prometheus reads from that port.
 fn metrics(port: u16) -> String {
-    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
-    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").unwrap();
-    let mut text = String::new();
-    stream.read_to_string(&mut text).unwrap();
+    let text = get(port, "/metrics");
     assert!(text.starts_with("HTTP/1.1 200 "), "{text}");
     text
 }
@@ -70,6 +64,17 @@ fn two_gateways_set_up_by_commands_do_the_whole_exchange() {
 
     let nothing = done(proofgate(&pair.welfare(), &["approve", "--all"]));
     assert_eq!(nothing, "nothing waits for approval\n");
+    // Tax's keys are approved, welfare's were never put forward; what is not an entry's id is said.
+    let listed = done(proofgate(&pair.tax(), &["circuits", "list"]));
+    assert_eq!(listed.matches("the departments have approved").count(), 2, "{listed}");
+    let listed = json(&done(proofgate(&pair.welfare(), &["circuits", "list", "--json"])));
+    assert_eq!(
+        (&listed[0]["production"], &listed[0]["key"]["approved"]),
+        (&Value::from(false), &Value::from(false))
+    );
+    let unknown = proofgate(&pair.tax(), &["approve", "28a5"]);
+    assert_eq!(unknown.status.code(), Some(66), "{unknown:?}");
+    assert!(String::from_utf8(unknown.stderr).unwrap().contains("64 hexadecimal digits"));
 
     // A question that the citizen consents to.
     let request = pair.ask(POOR, 2_000_000, &[]);
@@ -193,6 +198,20 @@ fn two_gateways_set_up_by_commands_do_the_whole_exchange() {
         let report = json(&done(proofgate(&folder, &["audit", "--json"])));
         assert_eq!(report["entries"]["proof"], 3, "{report}");
     }
+
+    // A key that is gone is not listed as if it were there.
+    let key = pair.welfare().join("proving/identified-v1.development.key");
+    let elsewhere = key.with_extension("elsewhere");
+    std::fs::rename(&key, &elsewhere).unwrap();
+    let listed = proofgate(&pair.welfare(), &["circuits", "list"]);
+    assert_eq!(listed.status.code(), Some(66), "{listed:?}");
+    let told = String::from_utf8(listed.stderr).unwrap();
+    assert!(told.contains("identified-v1.development.key") && told.contains("your copy"), "{told}");
+    let whole = std::fs::read(&elsewhere).unwrap();
+    std::fs::write(&key, &whole[..whole.len() / 2]).unwrap();
+    let listed = proofgate(&pair.welfare(), &["circuits", "list"]);
+    assert_eq!(listed.status.code(), Some(65), "{listed:?}");
+    std::fs::rename(elsewhere, key).unwrap();
 
     // Who loses the chain signs nothing before it is there again: here from the follower's folder.
     std::fs::remove_dir_all(pair.tax().join("chain")).unwrap();
