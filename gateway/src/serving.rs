@@ -140,6 +140,11 @@ impl Serving {
         self.address
     }
 
+    /// What it speaks TLS with.
+    pub const fn tls(&self) -> Option<&ServerTls> {
+        self.tls.as_ref()
+    }
+
     /// The keys of ceremonies that it was opened with.
     pub const fn imported_keys(&self) -> &ImportedKeys {
         &self.imported
@@ -197,7 +202,8 @@ impl Serving {
         let listener = self.listener.try_clone().and_then(|it| listens(it, self.tls.clone()));
         let listening = listener.map_err(ServeError::listening(self.address))?;
         let (stop, _) = watch::channel(false);
-        let limits = limits(&self.config.limits);
+        // All that is told is told at once: nobody holds up for long what comes after.
+        let limits = Limits { drain_time: Duration::from_secs(1), ..limits(&self.config.limits) };
         let told = http::serve_waiting(listening, &limits, stopped(stop.subscribe()));
         let admitted = async {
             let admitted = self.admitted().await;
@@ -214,7 +220,7 @@ impl Serving {
     /// [`ServeError`] if a department cannot be hosted.
     pub async fn run(
         self,
-        serving: impl FnOnce(&BaseUrl, Option<&ServerTls>),
+        serving: impl FnOnce(&BaseUrl),
         shutdown: impl Future<Output = ()> + Send,
     ) -> Result<Ended, ServeError> {
         let Self {
@@ -254,7 +260,7 @@ impl Serving {
             drop(gateway);
         }
         lock.listening(base.to_string())?;
-        serving(&base, tls.as_ref());
+        serving(&base);
         let unusable = tokio::select! {
             () = shutdown => None,
             error = unusable(keys) => Some(error),

@@ -302,23 +302,19 @@ fn contributions(consortium: &Consortium) {
 /// A step that is stopped leaves nothing, and takes snarkjs with it; the next one clears away what one left that
 /// was killed.
 fn stopped(consortium: &Consortium) {
-    let work = |name: &str| consortium.folder("tax").join(name);
-    let abandoned = work("setup.abandoned");
-    fs::create_dir(&abandoned).unwrap();
+    let place = consortium.folder("tax").join(".snarkjs");
+    let abandoned = place.join("abandoned");
+    fs::create_dir_all(&abandoned).unwrap();
     fs::write(abandoned.join("phase1.ptau"), "cut").unwrap();
     let began = || {
-        let folder = fs::read_dir(consortium.folder("tax")).unwrap().find_map(|it| {
-            let path = it.unwrap().path();
-            let name = path.file_name().unwrap().to_str().unwrap();
-            name.starts_with("setup.").then_some(path)
-        });
-        folder.filter(|it| *it != abandoned && it.join("snarkjs.pid").exists())
+        let mut folders = fs::read_dir(&place).unwrap().map(|it| it.unwrap().path());
+        folders.find(|it| it.join("snarkjs.pid").exists())
     };
-    // It says who it is, and goes on until it is killed.
+    // It says who it is, and starts another that goes on until it is killed, as a wrapper of snarkjs may.
     let endless = consortium.pair.file(
         "endless",
-        "#!/bin/sh\n[ \"$1\" = --version ] && echo snarkjs@0.7.6 && exit\necho $$ > snarkjs.pid.new\n\
-         mv snarkjs.pid.new snarkjs.pid\nexec tail -f /dev/null\n",
+        "#!/bin/sh\n[ \"$1\" = --version ] && echo snarkjs@0.7.6 && exit\ntail -f /dev/null &\n\
+         echo $! > snarkjs.pid.new\nmv snarkjs.pid.new snarkjs.pid\nwait\n",
     );
     fs::set_permissions(&endless, PermissionsExt::from_mode(0o700)).unwrap();
     let ceremony = consortium.ceremony();
@@ -339,7 +335,7 @@ fn stopped(consortium: &Consortium) {
     let snarkjs: i32 =
         fs::read_to_string(folder.join("snarkjs.pid")).unwrap().trim().parse().unwrap();
     signal(&child, "-TERM");
-    refused(&child.wait_with_output().unwrap(), 1, &["stopped", "same command"]);
+    refused(&child.wait_with_output().unwrap(), 1, &["stopped", "same command again"]);
     assert!(!folder.exists());
     let alive = PathBuf::from(format!("/proc/{snarkjs}/stat"));
     // Killed; what is left of a killed process is not running.

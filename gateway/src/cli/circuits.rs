@@ -15,7 +15,7 @@ use super::exit::Exit;
 use super::failure::Failure;
 use super::operator::Operator;
 use crate::folder::{Folder, ImportedKey};
-use crate::http::local::operating::Proposal;
+use crate::http::local::operating::{Proposal, Published};
 use crate::http::local_client::LocalClientError;
 
 /// Steps of `proofgate circuits`.
@@ -78,10 +78,11 @@ pub(super) async fn propose(
     approve::list(&proposed, json);
     for rival in rivals {
         let about = rival.about.as_deref().unwrap_or_default();
+        let stands = if rival.approved { "is approved" } else { "is open" };
         eprintln!(
-            "proofgate: {} has put another one forward, {about}, document {}, entry {}: neither proves before more \
-             than two thirds of the departments have approved the same, so agree on one",
-            rival.author, rival.document, rival.entry
+            "proofgate: another key of this circuit {stands}: {about}, document {}, put forward by {} as {}. Each \
+             proves once more than two thirds of the departments have approved that one, so agree on one",
+            rival.document, rival.author, rival.entry
         );
     }
     // A gateway that has run since before an import knows nothing of it.
@@ -105,7 +106,7 @@ fn not_loaded(of: &dyn std::fmt::Display) -> Failure {
     Failure::new(Exit::TempFail, told)
 }
 
-/// What became of what was put forward; and what others have put forward for the same circuits, open like it.
+/// What became of what was put forward, and its rivals.
 async fn put_forward(
     operator: &Operator,
     of_ceremony: bool,
@@ -125,15 +126,66 @@ async fn put_forward(
             proposed => break proposed?,
         }
     };
-    let proposals = client.proposals().await?;
+    Ok(with_rivals(client.proposals().await?, &entries))
+}
+
+/// What was put forward under these entries; and the other keys of ceremonies that were put forward for the same
+/// circuits, if ours still waits for approval.
+fn with_rivals(proposals: Vec<Proposal>, entries: &[Published]) -> (Vec<Proposal>, Vec<Proposal>) {
     let is_ours = |it: &Proposal| entries.iter().any(|published| published.entry == it.entry);
     let (ours, others): (Vec<_>, Vec<_>) = proposals.into_iter().partition(is_ours);
     // Development keys of several departments are approved side by side.
     let is_rival = |it: &Proposal| {
-        let same = |of: &Proposal| !of.approved && of.circuit == it.circuit;
-        let of_ceremony = it.circuit.as_ref().is_some_and(|key| !key.development);
-        of_ceremony && !it.approved && ours.iter().any(same)
+        let beside =
+            |of: &Proposal| !of.approved && of.circuit == it.circuit && of.document != it.document;
+        it.circuit.as_ref().is_some_and(|key| !key.development) && ours.iter().any(beside)
     };
     let rivals = others.into_iter().filter(is_rival).collect();
-    Ok((ours, rivals))
+    (ours, rivals)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::local::operating::ProposedKey;
+    use ::circuits::statement::CircuitId;
+    use crypto::Digest;
+
+    /// The proposal of a key, whose entry and document are of these bytes.
+    fn proposal(entry: u8, document: u8, id: CircuitId, development: bool) -> Proposal {
+        Proposal {
+            entry: Digest::from_bytes([entry; 32]),
+            kind: "circuit".to_owned(),
+            author: "tax".to_owned(),
+            document: Digest::from_bytes([document; 32]),
+            circuit: Some(ProposedKey { id, development }),
+            about: None,
+            replaces: false,
+            approvals: Vec::new(),
+            approved: false,
+        }
+    }
+
+    #[test]
+    fn rivals_are_other_keys_of_ceremonies_of_the_same_circuit_as_long_as_ours_waits() {
+        let [one, two] = [CircuitId::IdentifiedV1, CircuitId::PseudonymousV1];
+        let others = [
+            proposal(2, 2, one, false),
+            proposal(3, 1, one, false), // put forward twice
+            proposal(4, 4, two, false),
+            proposal(5, 5, one, true),
+            Proposal { approved: true, ..proposal(6, 6, one, false) },
+        ];
+        let found = |ours: Proposal| {
+            let entries = [Published { entry: ours.entry }];
+            let all = others.iter().cloned().chain([ours.clone()]).collect();
+            let (found, rivals) = with_rivals(all, &entries);
+            assert_eq!(found, [ours]);
+            rivals
+        };
+        let open = proposal(1, 1, one, false);
+        assert_eq!(found(open.clone()), [others[0].clone(), others[4].clone()]);
+        assert_eq!(found(Proposal { approved: true, ..open }), []);
+        assert_eq!(found(proposal(1, 1, one, true)), [], "development keys have none");
+    }
 }

@@ -75,7 +75,7 @@ impl Operator {
         let (stop, stopped) = oneshot::channel::<()>();
         let (tell, address) = oneshot::channel();
         let running = tokio::spawn(serving.run(
-            move |base, _| {
+            move |base| {
                 // Whoever waited for it is gone, and the command with it.
                 let _: Result<(), BaseUrl> = tell.send(base.clone());
             },

@@ -1,5 +1,8 @@
 //! `proofgate serve`
 
+use std::future::poll_fn;
+use std::task::Poll;
+
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::level_filters::LevelFilter;
 
@@ -24,6 +27,7 @@ pub(super) async fn run(folder: &Folder) -> Result<(), Failure> {
         opened = Serving::open(folder, config) => opened?,
         () = &mut stop => return Ok(()),
     };
+    tokio::spawn(renew(serving.tls().cloned()));
     for department in serving.awaited() {
         say(format_args!("waiting until {department} is a department of this network"));
     }
@@ -33,11 +37,10 @@ pub(super) async fn run(folder: &Folder) -> Result<(), Failure> {
     }
     let keys = Keys::started(folder, serving.imported_keys().clone(), production).summary();
     let network = *serving.shared().genesis.network();
-    let tell = |base: &BaseUrl, tls: Option<&ServerTls>| {
+    let tell = |base: &BaseUrl| {
         say(&keys);
         say(format_args!("serving on {base}"));
         tracing::info!(%base, %network, production, "serving");
-        tokio::spawn(renew(tls.cloned()));
     };
     let ended = serving.run(tell, &mut stop).await?;
     if ended.cut > 0 {
@@ -68,18 +71,22 @@ async fn renew(tls: Option<ServerTls>) {
 }
 
 /// Ctrl-C, or what a service manager sends.
-pub(super) fn stop() -> Result<impl Future<Output = ()>, Failure> {
-    let listen = |kind| {
-        signal(kind).map_err(|error| {
+pub(super) fn stop() -> Result<impl Future<Output = ()> + Send + use<>, Failure> {
+    signalled(&[SignalKind::interrupt(), SignalKind::terminate()])
+}
+
+/// The next of these signals, from now on.
+pub(super) fn signalled(
+    kinds: &[SignalKind],
+) -> Result<impl Future<Output = ()> + Send + use<>, Failure> {
+    let listen = |kind: &SignalKind| {
+        signal(*kind).map_err(|error| {
             Failure::new(Exit::OsErr, format_args!("cannot listen for signals: {error}"))
         })
     };
-    let (mut interrupt, mut terminate) =
-        (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
-    Ok(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-    })
+    let mut signals = kinds.iter().map(listen).collect::<Result<Vec<_>, _>>()?;
+    Ok(poll_fn(move |context| {
+        let came = signals.iter_mut().any(|it| it.poll_recv(context).is_ready());
+        if came { Poll::Ready(()) } else { Poll::Pending }
+    }))
 }

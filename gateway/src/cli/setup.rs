@@ -16,12 +16,14 @@ use clap::{Args, Subcommand};
 use crypto::Digest;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
+use tokio::signal::unix::SignalKind;
+use tokio::sync::oneshot;
 
 use super::exit::Exit;
 use super::failure::Failure;
 use super::request::print_json;
 use super::say;
-use super::serve::stop;
+use super::serve::signalled;
 use super::text::plain;
 use crate::ceremony::{CeremonyFolder, Progress};
 use crate::folder::Folder;
@@ -117,16 +119,49 @@ pub(super) struct Tool {
     snarkjs: Option<PathBuf>,
 }
 
-/// Runs a step, until it is done or somebody stops it.
+/// Runs a step, until it is done or somebody stops it. What has begun to be put on the chain is not stopped.
 pub(super) async fn run(folder: &Folder, step: Step) -> Result<(), Failure> {
-    let stop = stop()?;
-    tokio::select! {
-        done = run_step(folder, step) => done,
-        // With the step snarkjs ends, and what it worked on is removed.
-        () = stop => {
-            Err(Failure::new(Exit::Failed, "stopped; nothing is half done: the same command goes on from here"))
-        }
+    if let Step::Publish { department, json } = step {
+        return publish(folder, department, json).await;
     }
+    let stop = stopping()?;
+    tokio::select! {
+        biased;
+        // With the step snarkjs ends, and what it worked on is removed.
+        _ = stop => Err(Failure::new(Exit::Failed, "stopped: run the same command again")),
+        done = run_step(folder, step) => done,
+    }
+}
+
+/// Tells of the first signal to stop; a second one ends the process, whatever keeps the step from ending.
+fn stopping() -> Result<oneshot::Receiver<()>, Failure> {
+    let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
+    let first = signalled(&kinds)?;
+    let (tell, told) = oneshot::channel();
+    tokio::spawn(async move {
+        first.await;
+        let second = signalled(&kinds);
+        eprintln!("proofgate: stopping; once more ends it at once");
+        // The step may have ended.
+        let _: Result<(), ()> = tell.send(());
+        if let Ok(second) = second {
+            second.await;
+            std::process::exit(Exit::Failed.code().into());
+        }
+    });
+    Ok(told)
+}
+
+async fn publish(
+    folder: &Folder,
+    department: Option<DepartmentId>,
+    json: bool,
+) -> Result<(), Failure> {
+    if folder.imported_keys()?.is_empty() {
+        let told = "this gateway has no keys of a ceremony: proofgate setup import takes them";
+        return Err(Failure::new(Exit::NoInput, told));
+    }
+    super::circuits::propose(folder, department, true, json).await
 }
 
 async fn run_step(folder: &Folder, step: Step) -> Result<(), Failure> {
@@ -140,14 +175,7 @@ async fn run_step(folder: &Folder, step: Step) -> Result<(), Failure> {
         Step::Beacon(arguments) => contribute::beacon(folder, &arguments).await,
         Step::Verify(arguments) => verify::run(folder, &arguments, false).await,
         Step::Import(arguments) => verify::run(folder, &arguments, true).await,
-        Step::Publish { department, json } => {
-            if folder.imported_keys()?.is_empty() {
-                let told =
-                    "this gateway has no keys of a ceremony: proofgate setup import takes them";
-                return Err(Failure::new(Exit::NoInput, told));
-            }
-            super::circuits::propose(folder, department, true, json).await
-        }
+        Step::Publish { department, json } => publish(folder, department, json).await,
     }
 }
 

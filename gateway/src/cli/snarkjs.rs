@@ -1,9 +1,11 @@
 //! snarkjs, iden3's command line for Groth16, as a program beside this one.
 
 use std::io::{self, Write as _};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::AsyncWriteExt as _;
 
 use super::exit::Exit;
@@ -108,7 +110,8 @@ impl Snarkjs {
         self.must_succeed(arguments, self.start(folder, arguments, input))
     }
 
-    /// Runs it as [`Snarkjs::run`] does; it is killed if nobody waits for it any more.
+    /// Runs it as [`Snarkjs::run`] does; it is killed, with all that it has started, if nobody waits for it any
+    /// more. A terminal's Ctrl-C reaches this process alone.
     ///
     /// # Errors
     /// The command and the last that it said.
@@ -119,13 +122,17 @@ impl Snarkjs {
         input: &str,
     ) -> Result<(), Failure> {
         let run = async {
-            let mut command = tokio::process::Command::from(self.command(folder, arguments));
-            let mut child = command.kill_on_drop(true).spawn()?;
+            let mut command = self.command(folder, arguments);
+            command.process_group(0);
+            let mut child = tokio::process::Command::from(command).kill_on_drop(true).spawn()?;
+            let mut group = Group(child.id().and_then(|id| Pid::from_raw(id.cast_signed())));
             let mut stdin = child.stdin.take().expect("it was just piped");
             // Whether it reads that is its own affair: it may be done without.
             let _: io::Result<()> = stdin.write_all(input.as_bytes()).await;
             drop(stdin);
-            child.wait_with_output().await
+            let output = child.wait_with_output().await;
+            group.0 = None;
+            output
         };
         self.must_succeed(arguments, run.await)
     }
@@ -143,6 +150,17 @@ impl Snarkjs {
         let last = told.lines().map(plain_line).rfind(|line| !line.is_empty());
         let (arguments, last) = (arguments.join(" "), last.unwrap_or_default());
         Err(Failure::new(Exit::DataErr, format_args!("snarkjs {arguments}: {last}")))
+    }
+}
+
+/// A group of processes, killed when this is dropped.
+struct Group(Option<Pid>);
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        // That it has ended already is as good.
+        let _: Option<rustix::io::Result<()>> =
+            self.0.map(|leader| kill_process_group(leader, Signal::KILL));
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use ::circuits::groth16::ProvingKey;
 use ::circuits::statement::CircuitId;
+use chain::identifier::DepartmentId;
 use crypto::Digest;
 use serde_json::{Value as Json, json};
 
@@ -21,9 +22,16 @@ struct Found<'a> {
     keys: Keys<'a>,
     /// Digests of the documents that put them forward.
     documents: HashMap<CircuitId, Digest>,
-    /// What has been put forward, by the gateway that runs; none if none does.
-    proposals: Option<Vec<Proposal>>,
-    running: bool,
+    asked: Asked,
+}
+
+/// What the gateway told of what was put forward.
+enum Asked {
+    /// It does not run.
+    Nobody,
+    /// It did not tell, and why.
+    Failed(String),
+    Told(Vec<Proposal>),
 }
 
 /// Prints the circuits of this build, and a gateway's keys to them.
@@ -56,7 +64,8 @@ pub(in crate::cli) async fn run(folder: Option<&Folder>, json: bool) -> Result<(
     }
     if let Some((folder, found)) = found {
         // What it runs on it said when it was started.
-        let when = if found.running { ", when it is started again" } else { "" };
+        let runs = !matches!(found.asked, Asked::Nobody);
+        let when = if runs { ", when it is started again" } else { "" };
         let (file, mode) = (folder.config_file(), found.keys.mode());
         say(format_args!("\nthe gateway of {}{when}: {mode}", file.display()));
         for id in CircuitId::ALL {
@@ -65,6 +74,9 @@ pub(in crate::cli) async fn run(folder: Option<&Folder>, json: bool) -> Result<(
             if let Some(document) = found.documents.get(&id) {
                 say(format_args!("{:16} document {document}{}", "", found.standing(document)));
             }
+        }
+        if let Asked::Failed(why) = &found.asked {
+            eprintln!("proofgate: what the departments have approved is not known here: {why}");
         }
     }
     Ok(())
@@ -92,26 +104,31 @@ impl<'a> Found<'a> {
             None => CircuitDocument::development(*id, key).digest(),
         };
         let documents = read.iter().map(|(id, key)| (*id, digest(id, key))).collect();
-        let running = folder.holder()?.is_some();
-        let proposals = match config.departments.first() {
-            Some(department) if running => match Operator::at(folder, Some(*department)).await {
-                Ok(operator) => operator.client.proposals().await.ok(),
-                // One that waits, or has just ended.
-                Err(_) => None,
+        // Any of its departments is told the same.
+        let department = config.departments.first().copied();
+        let asked = match folder.holder()? {
+            None => Asked::Nobody,
+            Some(_) => match proposals(folder, department).await {
+                Ok(proposals) => Asked::Told(proposals),
+                Err(failure) => Asked::Failed(failure.message),
             },
-            _ => None,
         };
-        Ok(Self { keys, documents, proposals, running })
+        Ok(Self { keys, documents, asked })
     }
 
     /// Whether the departments have approved a key, if somebody told.
     fn approved(&self, document: &Digest) -> Option<bool> {
-        let mut proposals = self.proposals.as_ref()?.iter();
-        Some(proposals.any(|it| it.document == *document && it.approved))
+        match &self.asked {
+            Asked::Told(proposals) => {
+                Some(proposals.iter().any(|it| it.document == *document && it.approved))
+            }
+            _ => None,
+        }
     }
 
     fn standing(&self, document: &Digest) -> &'static str {
         match self.approved(document) {
+            None if matches!(self.asked, Asked::Failed(_)) => "",
             None => "; once the gateway runs, this tells whether the departments have approved it",
             Some(true) => ", which the departments have approved",
             Some(false) => {
@@ -136,4 +153,14 @@ impl<'a> Found<'a> {
         }
         told
     }
+}
+
+async fn proposals(
+    folder: &Folder,
+    department: Option<DepartmentId>,
+) -> Result<Vec<Proposal>, Failure> {
+    let operator = Operator::at(folder, department).await?;
+    let proposals = operator.client.proposals().await;
+    operator.close().await?;
+    Ok(proposals?)
 }

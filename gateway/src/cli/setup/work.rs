@@ -5,6 +5,7 @@
 
 use std::fs::{File, TryLockError};
 use std::io::{self, IsTerminal as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use ::circuits::statement::CircuitId;
@@ -16,37 +17,41 @@ use super::super::snarkjs::Snarkjs;
 use super::super::text::plain;
 use super::Waiting;
 use crate::ceremony::{CeremonyFault, read};
-use crate::folder::{Folder, write_new};
+use crate::folder::{Folder, make, write_new};
 
 /// The first phase in the folder.
 pub(super) const PHASE_ONE: &str = "phase1.ptau";
 
-/// How the folders begin in which snarkjs works.
-const PREFIX: &str = "setup.";
+/// In the gateway's folder: no department has a name with a dot.
+const PLACE: &str = ".snarkjs";
+const LOCK_FILE: &str = "lock";
 
 /// A folder for a command's time.
 pub(super) struct Work<'a> {
     folder: TempDir,
     snarkjs: &'a Snarkjs,
-    /// The gateway's folder, in which nobody else works with snarkjs as long as it is locked.
-    _locked: File,
+    /// As long as it is locked, nobody else works there.
+    _lock: File,
 }
 
 impl<'a> Work<'a> {
     pub(super) fn new(folder: &Folder, snarkjs: &'a Snarkjs) -> Result<Self, Failure> {
-        let root = folder.root();
-        let locked = File::open(root).map_err(Failure::reading(root))?;
-        locked.try_lock().map_err(|error| match error {
+        let place = folder.root().join(PLACE);
+        make(&place)?;
+        let path = place.join(LOCK_FILE);
+        let mut options = File::options();
+        let lock = options.create(true).write(true).truncate(false).mode(0o600).open(&path);
+        let lock = lock.map_err(Failure::writing(&path))?;
+        lock.try_lock().map_err(|error| match error {
             TryLockError::WouldBlock => {
-                let told = "another proofgate setup is at work in this gateway's folder; try again when it has ended";
+                let told = "another proofgate setup is at work for this gateway; try again when it has ended";
                 Failure::new(Exit::TempFail, told)
             }
-            TryLockError::Error(error) => Failure::writing(root)(error),
+            TryLockError::Error(error) => Failure::writing(&path)(error),
         })?;
-        remove_abandoned(root).map_err(Failure::writing(root))?;
-        let made = tempfile::Builder::new().prefix(PREFIX).tempdir_in(root);
-        let folder = made.map_err(Failure::writing(root))?;
-        Ok(Self { folder, snarkjs, _locked: locked })
+        remove_abandoned(&place).map_err(Failure::reading(&place))?;
+        let made = tempfile::tempdir_in(&place).map_err(Failure::writing(&place))?;
+        Ok(Self { folder: made, snarkjs, _lock: lock })
     }
 
     pub(super) fn put(&self, name: &str, bytes: &[u8]) -> Result<(), Failure> {
@@ -108,12 +113,18 @@ impl<'a> Work<'a> {
     }
 }
 
-/// Removes what commands have left that were killed.
-fn remove_abandoned(root: &Path) -> io::Result<()> {
-    for entry in std::fs::read_dir(root)? {
+/// Removes what commands have left that were killed. What cannot be removed is in nobody's way.
+fn remove_abandoned(place: &Path) -> io::Result<()> {
+    for entry in std::fs::read_dir(place)? {
         let entry = entry?;
-        if entry.file_name().to_string_lossy().starts_with(PREFIX) && entry.file_type()?.is_dir() {
-            std::fs::remove_dir_all(entry.path())?;
+        if entry.file_type()?.is_dir() {
+            let path = entry.path();
+            if let Err(error) = std::fs::remove_dir_all(&path) {
+                eprintln!(
+                    "proofgate: {}: left by a command that was killed: {error}",
+                    path.display()
+                );
+            }
         }
     }
     Ok(())
