@@ -1,8 +1,5 @@
 //! `proofgate serve`
 
-use std::future::poll_fn;
-use std::task::Poll;
-
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::level_filters::LevelFilter;
 
@@ -70,23 +67,19 @@ async fn renew(tls: Option<ServerTls>) {
     }
 }
 
-/// Ctrl-C, or what a service manager sends.
-pub(super) fn stop() -> Result<impl Future<Output = ()> + Send + use<>, Failure> {
-    signalled(&[SignalKind::interrupt(), SignalKind::terminate()])
-}
-
-/// The next of these signals, from now on.
-pub(super) fn signalled(
-    kinds: &[SignalKind],
-) -> Result<impl Future<Output = ()> + Send + use<>, Failure> {
-    let listen = |kind: &SignalKind| {
-        signal(*kind).map_err(|error| {
+/// Ctrl-C, or what a service manager sends, from now on.
+pub(super) fn stop() -> Result<impl Future<Output = ()> + Send, Failure> {
+    let listen = |kind| {
+        signal(kind).map_err(|error| {
             Failure::new(Exit::OsErr, format_args!("cannot listen for signals: {error}"))
         })
     };
-    let mut signals = kinds.iter().map(listen).collect::<Result<Vec<_>, _>>()?;
-    Ok(poll_fn(move |context| {
-        let came = signals.iter_mut().any(|it| it.poll_recv(context).is_ready());
-        if came { Poll::Ready(()) } else { Poll::Pending }
-    }))
+    let (mut interrupt, mut terminate) =
+        (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
 }

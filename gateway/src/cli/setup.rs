@@ -16,14 +16,13 @@ use clap::{Args, Subcommand};
 use crypto::Digest;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
-use tokio::signal::unix::SignalKind;
 use tokio::sync::oneshot;
 
 use super::exit::Exit;
 use super::failure::Failure;
 use super::request::print_json;
 use super::say;
-use super::serve::signalled;
+use super::serve::stop;
 use super::text::plain;
 use crate::ceremony::{CeremonyFolder, Progress};
 use crate::folder::Folder;
@@ -121,26 +120,25 @@ pub(super) struct Tool {
 
 /// Runs a step, until it is done or somebody stops it. What has begun to be put on the chain is not stopped.
 pub(super) async fn run(folder: &Folder, step: Step) -> Result<(), Failure> {
-    if let Step::Publish { department, json } = step {
-        return publish(folder, department, json).await;
+    if matches!(step, Step::Publish { .. }) {
+        return run_step(folder, step).await;
     }
-    let stop = stopping()?;
+    let stopping = stopping()?;
     tokio::select! {
         biased;
         // With the step snarkjs ends, and what it worked on is removed.
-        _ = stop => Err(Failure::new(Exit::Failed, "stopped: run the same command again")),
+        _ = stopping => Err(Failure::new(Exit::Failed, "stopped: run the same command again")),
         done = run_step(folder, step) => done,
     }
 }
 
 /// Tells of the first signal to stop; a second one ends the process, whatever keeps the step from ending.
 fn stopping() -> Result<oneshot::Receiver<()>, Failure> {
-    let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
-    let first = signalled(&kinds)?;
+    let first = stop()?;
     let (tell, told) = oneshot::channel();
     tokio::spawn(async move {
         first.await;
-        let second = signalled(&kinds);
+        let second = stop();
         eprintln!("proofgate: stopping; once more ends it at once");
         // The step may have ended.
         let _: Result<(), ()> = tell.send(());
