@@ -33,7 +33,7 @@ pub use ceremony::{ImportedKey, ImportedKeys};
 pub use department::{CreateError, DepartmentFolder, DocumentError, Secrets, read_document};
 
 pub use init::{InitError, Initialized, NetworkPlan, Plan};
-pub use lock::{Holder, Lock, LockError};
+pub use lock::{Holder, Lock, LockError, Started};
 pub use proving::{KeySource, ProvingKeyError, ProvingKeyFault};
 
 const CONFIG_FILE: &str = "proofgate.toml";

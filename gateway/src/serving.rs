@@ -21,7 +21,9 @@ use tokio::task::{JoinHandle, JoinSet};
 use crate::config::{Config, LimitsConfig, PayloadsConfig};
 use crate::department::{Department, Shared};
 use crate::exchange::verification::Strictness;
-use crate::folder::{DepartmentFolder, Folder, ImportedKeys, Lock, ProvingKeyError, Secrets};
+use crate::folder::{
+    DepartmentFolder, Folder, ImportedKeys, Lock, ProvingKeyError, Secrets, Started,
+};
 use crate::following::Remembering;
 use crate::hosting::{Gateway, HttpPeers, Tenant, WorkerOptions};
 use crate::http::client::PeerClient;
@@ -83,6 +85,7 @@ impl Serving {
             return Err(ServeError::DevelopmentKeys);
         }
         folder.find_proving_keys(&ceremonies, config.production)?;
+        lock.starting(Started::with(&ceremonies, config.production))?;
         let tls = config.tls.as_ref();
         let tls = tls.map(|it| http::tls::server(&it.certificate, &it.key)).transpose()?;
         let trust = Trust::with_roots(&config.authorities)?;

@@ -391,8 +391,12 @@ fn imports(consortium: &Consortium) {
         assert_eq!(imported["circuits"][0]["beacon"], BEACON);
     }
     let listed = done(proofgate(&consortium.folder("tax"), &["circuits", "list"]));
-    let keys =
-        ["not in production", "identified/v1    a key of tax, welfare, registry and a beacon"];
+    let keys = [
+        "not in production",
+        "identified/v1    a key of tax, welfare, registry and a beacon",
+        "which runs with other keys",
+        "not put forward yet",
+    ];
     assert!(keys.iter().all(|it| listed.contains(it)), "{listed}");
     let listed = done(proofgate(&consortium.folder("tax"), &["circuits", "list", "--json"]));
     let listed: Value = serde_json::from_str(&listed).unwrap();

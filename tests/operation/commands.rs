@@ -211,6 +211,15 @@ fn two_gateways_set_up_by_commands_do_the_whole_exchange() {
     std::fs::write(&key, &whole[..whole.len() / 2]).unwrap();
     let listed = proofgate(&pair.welfare(), &["circuits", "list"]);
     assert_eq!(listed.status.code(), Some(65), "{listed:?}");
+    let told = String::from_utf8(listed.stdout).unwrap();
+    let other = "pseudonymous-v1.development.key)\n                 document ";
+    assert!(
+        told.contains("not used: ") && told.contains(other),
+        "the other one is told of: {told}"
+    );
+    let (status, log) = Gateway::start(&pair.welfare()).closed();
+    assert_eq!(status.code(), Some(65), "{log}");
+    assert!(log.contains("identified-v1.development.key") && log.contains("your copy"), "{log}");
     std::fs::rename(elsewhere, key).unwrap();
 
     // Who loses the chain signs nothing before it is there again: here from the follower's folder.

@@ -182,6 +182,11 @@ impl ProvingKey {
         encode(&self.points, Compress::No)
     }
 
+    /// The length of [`ProvingKey::to_bytes`] of a circuit's key, in bytes.
+    pub const fn encoded_length(r1cs: &R1cs) -> usize {
+        check::proving_key_bytes(r1cs)
+    }
+
     /// Reads what [`ProvingKey::to_bytes`] wrote, for the circuit whose matrices these are.
     ///
     /// Every point is checked. Whether the queries are the circuit's cannot be seen from the bytes:

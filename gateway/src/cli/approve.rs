@@ -30,7 +30,8 @@ pub(super) struct Arguments {
     what: Option<String>,
     /// Approve every new department and circuit that is put forward and open. What would take the place of
     /// a department's keys or of the validators is listed, and approved by its id alone. Exit status: 65 as
-    /// long as something else is open that this gateway does not believe, which it names.
+    /// long as something else is open that this gateway does not believe, which it names, unless it is the key of
+    /// a ceremony about a circuit that has an approved one.
     #[arg(long, conflicts_with = "what")]
     all: bool,
     /// The department that approves, where the gateway hosts several.
@@ -107,19 +108,23 @@ async fn act(operator: &Operator, what: Option<What>, json: bool) -> Result<(), 
 async fn approve_all(operator: &Operator, json: bool) -> Result<(), Failure> {
     let client = &operator.client;
     let mut open = client.proposals().await?;
+    // What the departments decided for another one stays open for ever.
+    let approved = open.iter().filter(|it| it.approved).filter_map(|it| it.circuit.clone());
+    let decided: Vec<_> = approved.filter(|it| !it.development).collect();
     open.retain(|it| !it.approved);
     if open.is_empty() && !json {
         say("nothing waits for approval");
         return Ok(());
     }
-    let (mut tried, mut refused) = (0, 0);
+    let mut refused = 0;
     for proposal in open.iter().filter(|it| !it.replaces) {
-        tried += 1;
         match client.approve(Approval { entry: proposal.entry }).await {
             Err(LocalClientError::Problem(problem)) if is_about_the_entry(&problem) => {
                 let (entry, why) = (proposal.entry, plain(&problem.detail));
-                eprintln!("proofgate: {entry} not approved: {why}");
-                refused += 1;
+                let superseded = proposal.circuit.as_ref().is_some_and(|it| decided.contains(it));
+                let instead = if superseded { ", in whose place another is approved" } else { "" };
+                eprintln!("proofgate: {entry}{instead}, not approved: {why}");
+                refused += usize::from(!superseded);
             }
             approved => drop(approved?),
         }
@@ -135,7 +140,7 @@ async fn approve_all(operator: &Operator, json: bool) -> Result<(), Failure> {
     match refused {
         0 => Ok(()),
         refused => {
-            let told = format_args!("{refused} of {tried} not approved");
+            let told = format_args!("{refused} not approved, for the reasons above");
             Err(Failure::new(Exit::DataErr, told))
         }
     }

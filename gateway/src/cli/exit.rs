@@ -55,6 +55,7 @@ impl Exit {
             | io::ErrorKind::NotADirectory
             | io::ErrorKind::IsADirectory => Self::NoInput,
             io::ErrorKind::PermissionDenied => Self::NoPerm,
+            io::ErrorKind::InvalidData => Self::DataErr,
             _ => Self::IoErr,
         }
     }
@@ -68,6 +69,7 @@ impl Exit {
             | io::ErrorKind::IsADirectory
             | io::ErrorKind::ReadOnlyFilesystem => Self::CantCreat,
             io::ErrorKind::PermissionDenied => Self::NoPerm,
+            io::ErrorKind::InvalidData => Self::DataErr,
             _ => Self::IoErr,
         }
     }

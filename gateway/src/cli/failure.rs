@@ -135,7 +135,8 @@ impl From<ProvingKeyError> for Failure {
         match &error.fault {
             ProvingKeyFault::Io(cause) if cause.kind() == io::ErrorKind::NotFound => {
                 let told = format_args!(
-                    "{error}; put the file back from your copy, or import the ceremony again if it is of one"
+                    "{error}; put the file back from your copy; that of a ceremony can be imported again, once the \
+                     folder that it is in is moved out of proving/ceremony"
                 );
                 Self::new(Exit::NoInput, told)
             }

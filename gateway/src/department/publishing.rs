@@ -67,14 +67,14 @@ pub enum PublishError {
     /// The key is said to be of a ceremony that nobody verified here.
     #[error(
         "circuit: not the key of a ceremony that this gateway has imported, and so verified: proofgate \
-         setup import, start the gateway again, and proofgate setup publish"
+         setup import, start the gateway again, and proofgate setup publish (an import counts from the next start on)"
     )]
     NotImported,
     /// It is the key of another ceremony than the one that this gateway has imported.
     #[error(
-        "circuit: this gateway has imported the key of another ceremony, document {ours}: the departments have to \
-         agree on one, and who takes the other moves what was imported elsewhere first (proofgate circuits list \
-         shows where it is), imports that ceremony, and starts the gateway again"
+        "circuit: this gateway was started with the key of another ceremony, document {ours}: the departments have to \
+         agree on one. To take this one instead, move the folder of the other out of proving/ceremony (proofgate \
+         circuits list names it), import, and start the gateway again"
     )]
     OtherImported {
         /// Digest of the document of the key that this gateway has.

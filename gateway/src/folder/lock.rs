@@ -1,16 +1,19 @@
 //! One process at a time works on a gateway's folder.
 
+use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::thread;
 use std::time::Duration;
 
 use chain::identifier::DepartmentId;
+use crypto::Digest;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::FileError;
+use super::{FileError, ImportedKeys};
 
 /// The longest lock file that is read, in bytes.
 const MAX_BYTES: u64 = 4_096;
@@ -24,6 +27,7 @@ const BETWEEN_TRIES: Duration = Duration::from_millis(20);
 pub struct Lock {
     path: PathBuf,
     file: File,
+    started: OnceLock<Started>,
 }
 
 /// Who works on a folder.
@@ -37,6 +41,27 @@ pub struct Holder {
     /// The departments that its gateway waits for: until they are in the network, it does not serve.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub awaited: Vec<DepartmentId>,
+    /// What its gateway was started with, once it has said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started: Option<Started>,
+}
+
+/// Which keys a gateway was started with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Started {
+    /// Whether development keys do not count.
+    pub production: bool,
+    /// Digests of the documents of its keys from ceremonies.
+    pub ceremonies: BTreeSet<Digest>,
+}
+
+impl Started {
+    /// With these keys of ceremonies, in production or not.
+    pub fn with(imported: &ImportedKeys, production: bool) -> Self {
+        let ceremonies = imported.values().map(|it| it.document.digest()).collect();
+        Self { production, ceremonies }
+    }
 }
 
 /// Why a folder is not this process's.
@@ -79,9 +104,18 @@ impl Lock {
             }
             Err(TryLockError::Error(error)) => return Err(FileError::at(path)(error).into()),
         }
-        let lock = Self { path: path.to_owned(), file };
-        lock.write(&Holder::this_process())?;
+        let lock = Self { path: path.to_owned(), file, started: OnceLock::new() };
+        lock.write(Holder::this_process())?;
         Ok(lock)
+    }
+
+    /// Says what the gateway of this process was started with, which does not change any more.
+    ///
+    /// # Errors
+    /// [`FileError`]
+    pub fn starting(&self, with: Started) -> Result<(), FileError> {
+        self.started.get_or_init(|| with);
+        self.write(Holder::this_process())
     }
 
     /// Says which departments the gateway of this process waits for.
@@ -89,7 +123,7 @@ impl Lock {
     /// # Errors
     /// [`FileError`]
     pub fn waiting(&self, awaited: Vec<DepartmentId>) -> Result<(), FileError> {
-        self.write(&Holder { awaited, ..Holder::this_process() })
+        self.write(Holder { awaited, ..Holder::this_process() })
     }
 
     /// Says where the gateway of this process is reached.
@@ -97,7 +131,7 @@ impl Lock {
     /// # Errors
     /// [`FileError`]
     pub fn listening(&self, address: String) -> Result<(), FileError> {
-        self.write(&Holder { address: Some(address), ..Holder::this_process() })
+        self.write(Holder { address: Some(address), ..Holder::this_process() })
     }
 
     /// Says that the gateway of this process is not reached any more: its address may soon be somebody
@@ -106,11 +140,12 @@ impl Lock {
     /// # Errors
     /// [`FileError`]
     pub fn closing(&self) -> Result<(), FileError> {
-        self.write(&Holder::this_process())
+        self.write(Holder::this_process())
     }
 
-    fn write(&self, holder: &Holder) -> Result<(), FileError> {
-        let text = serde_json::to_vec(holder).expect("numbers and texts have a JSON form");
+    fn write(&self, holder: Holder) -> Result<(), FileError> {
+        let holder = Holder { started: self.started.get().cloned(), ..holder };
+        let text = serde_json::to_vec(&holder).expect("numbers and texts have a JSON form");
         let mut file = &self.file;
         let written = file.set_len(0).and_then(|()| file.rewind());
         written.and_then(|()| file.write_all(&text)).map_err(FileError::at(&self.path))

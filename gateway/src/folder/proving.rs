@@ -12,6 +12,10 @@ use super::ceremony::{ImportedKey, ImportedKeys};
 use super::{FileError, Folder, PROVING_FOLDER, make, write_new};
 use crate::document::circuit::CircuitDocumentError;
 
+/// What helps where an import is not whole. As long as its folder is there, none takes its place.
+const IMPORT_AGAIN: &str = "put the file back from your copy, or move the folder that it is in out of proving/ceremony and \
+    import the ceremony again";
+
 /// Why a proving key is not used.
 #[derive(Debug, Error)]
 #[error("{}: {fault}", path.display())]
@@ -37,15 +41,16 @@ pub enum ProvingKeyFault {
     Io(#[from] std::io::Error),
     /// It is no sound key of the circuit of this build.
     #[error(
-        "not a proving key of this build's circuit: {0}; if the file was damaged restore it, and if this \
-         is another version of proofgate its circuits need keys of their own"
+        "not a proving key of this build's circuit: {0}; if the file was damaged put it back from your copy \
+         (that of a ceremony can be imported again, once the folder that it is in is moved out of \
+         proving/ceremony), and if this is another version of proofgate its circuits need keys of their own"
     )]
     Key(#[from] KeyError),
     /// The document beside a ceremony's key is none.
-    #[error("not a circuit document: {0}; import the ceremony again")]
+    #[error("not a circuit document: {0}; {IMPORT_AGAIN}")]
     Document(#[from] CanonicalError),
     /// The document is of another circuit, or of a development key.
-    #[error("not the document of this circuit's key from a ceremony; import the ceremony again")]
+    #[error("not the document of this circuit's key from a ceremony; {IMPORT_AGAIN}")]
     OtherDocument,
     /// There is another key of the circuit.
     #[error(
@@ -56,7 +61,7 @@ pub enum ProvingKeyFault {
         other: PathBuf,
     },
     /// The document is of another key.
-    #[error("not the key of the document beside it; import the ceremony again")]
+    #[error("not the key of the document beside it; {IMPORT_AGAIN}")]
     OtherKey,
     /// The ceremony is not one to rely on.
     #[error("{0}; such a key is not used")]
@@ -112,7 +117,8 @@ impl Folder {
         }
     }
 
-    /// Checks that the key of every circuit can be read, and not what is in it: that takes seconds.
+    /// Checks that the key of every circuit can be read and is of the right length, and not what is in it: that
+    /// takes seconds.
     ///
     /// # Errors
     /// As for [`Folder::proving_keys`].
@@ -124,7 +130,14 @@ impl Folder {
         for circuit in CircuitId::ALL {
             let Some(source) = self.key_source(circuit, imported, production) else { continue };
             let path = source.file();
-            std::fs::File::open(&path).map_err(|error| ProvingKeyError::at(path)(error.into()))?;
+            let length = || Ok::<_, ProvingKeyFault>(std::fs::File::open(&path)?.metadata()?.len());
+            let expected = ProvingKey::encoded_length(&circuit.r1cs());
+            let checked = length().and_then(|length| {
+                let got = usize::try_from(length).unwrap_or(usize::MAX);
+                let wrong = KeyError::Length { expected, got };
+                if got == expected { Ok(()) } else { Err(wrong.into()) }
+            });
+            checked.map_err(ProvingKeyError::at(path.clone()))?;
         }
         Ok(())
     }
@@ -141,21 +154,29 @@ impl Folder {
     ) -> Result<HashMap<CircuitId, ProvingKey>, ProvingKeyError> {
         let mut keys = HashMap::new();
         for circuit in CircuitId::ALL {
-            let key = match self.key_source(circuit, imported, production) {
-                None => continue,
-                Some(KeySource::Ceremony(imported)) => imported.read()?,
-                Some(KeySource::Development(path)) => std::fs::read(&path)
-                    .map_err(ProvingKeyFault::Io)
-                    .and_then(|bytes| Ok(ProvingKey::from_bytes(circuit.r1cs(), &bytes)?))
-                    .map_err(ProvingKeyError::at(path))?,
-            };
-            keys.insert(circuit, key);
+            if let Some(source) = self.key_source(circuit, imported, production) {
+                keys.insert(circuit, source.read(circuit)?);
+            }
         }
         Ok(keys)
     }
 }
 
 impl KeySource<'_> {
+    /// Reads the circuit's key and checks every point of it.
+    ///
+    /// # Errors
+    /// [`ProvingKeyError`]
+    pub fn read(&self, circuit: CircuitId) -> Result<ProvingKey, ProvingKeyError> {
+        match self {
+            Self::Ceremony(imported) => imported.read(),
+            Self::Development(path) => std::fs::read(path)
+                .map_err(ProvingKeyFault::Io)
+                .and_then(|bytes| Ok(ProvingKey::from_bytes(circuit.r1cs(), &bytes)?))
+                .map_err(ProvingKeyError::at(path.clone())),
+        }
+    }
+
     fn file(&self) -> PathBuf {
         match self {
             Self::Ceremony(imported) => imported.key_file(),

@@ -130,11 +130,14 @@ fn one_process_at_a_time_has_the_folder() {
         "a second one is told who has it"
     );
     assert_eq!(folder.holder().unwrap(), Some(Holder { process: us, ..Holder::default() }));
+    let started = Started::with(&ImportedKeys::new(), true);
+    lock.starting(started.clone()).unwrap();
     let tax: DepartmentId = "tax".parse().unwrap();
     lock.waiting(vec![tax]).unwrap();
     assert_eq!(folder.holder().unwrap().unwrap().awaited, [tax]);
     lock.listening("http://127.0.0.1:1".to_owned()).unwrap();
-    let Holder { address, awaited, .. } = folder.holder().unwrap().unwrap();
+    let Holder { address, awaited, started: told, .. } = folder.holder().unwrap().unwrap();
+    assert_eq!(told, Some(started));
     assert_eq!(address.as_deref(), Some("http://127.0.0.1:1"));
     assert!(awaited.is_empty(), "what it waited for has come");
     drop(lock);
