@@ -279,9 +279,13 @@ impl Department {
                         let mut members = replica.state().members();
                         let old = members.find(|member| member.department.id == it.id);
                         let old = old.filter(|member| member.entry != Some(*entry));
-                        replaces = old.is_some();
+                        replaces = old.is_some() && ballot.approved.is_none();
                         let old = old.map(|old| &old.department).map_or_else(String::new, |old| {
-                            format!(", in the place of {} with key {}", old.url, old.signing_key)
+                            let (url, key) = (&old.url, old.signing_key);
+                            match replaces {
+                                true => format!(", in the place of {url} with key {key}"),
+                                false => format!(", which {url} with key {key} has replaced"),
+                            }
                         });
                         format!("{} at {} with key {}{old}", it.id, it.url, it.signing_key)
                     })

@@ -13,6 +13,7 @@ mod listing;
 mod network;
 mod overload;
 mod payloads;
+mod proposals;
 mod receipts;
 
 use super::asking::{Ask, AskError, Asked};
