@@ -3,6 +3,7 @@
 //! Opening checks everything that can be checked before the first request: configuration, permissions,
 //! keys, chain, stores. Whatever fails is named with its file and leaves nothing behind.
 
+mod chain;
 mod error;
 mod ledger;
 
@@ -11,8 +12,8 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
-use chain::identifier::DepartmentId;
-use chain::time::SystemClock;
+use ::chain::identifier::DepartmentId;
+use ::chain::time::SystemClock;
 use getrandom::SysRng;
 use rand_core::UnwrapErr;
 use tokio::sync::watch;
@@ -38,6 +39,7 @@ use crate::prover::Prover;
 use crate::proving_keys::ProvingKeys;
 use crate::store::Store;
 
+pub use self::chain::ChainAlone;
 pub use error::ServeError;
 
 type Peers = HttpPeers<UnwrapErr<SysRng>>;
@@ -85,7 +87,6 @@ impl Serving {
             return Err(ServeError::DevelopmentKeys);
         }
         folder.find_proving_keys(&ceremonies, config.production)?;
-        lock.starting(Started::with(&ceremonies, config.production))?;
         let tls = config.tls.as_ref();
         let tls = tls.map(|it| http::tls::server(&it.certificate, &it.key)).transpose()?;
         let trust = Trust::with_roots(&config.authorities)?;
@@ -165,9 +166,7 @@ impl Serving {
 
     /// Departments of the configuration that the chain does not know yet.
     pub fn awaited(&self) -> Vec<DepartmentId> {
-        let chain = self.shared.ledger.snapshot();
-        let unknown = |id: &&DepartmentId| chain.state().department(id).is_none();
-        self.config.departments.iter().filter(unknown).copied().collect()
+        self::chain::awaited(&*self.shared.ledger, &self.config.departments)
     }
 
     /// Tells commands on this machine whom it waits for; whether for anybody.
@@ -193,12 +192,13 @@ impl Serving {
         Ok(())
     }
 
-    /// Waits as [`Serving::admitted`] does, and tells whoever asks meanwhile that the gateway lives and is not
+    /// Says what the gateway was started with, waits as [`Serving::admitted`] does, and tells whoever asks meanwhile that the gateway lives and is not
     /// ready yet.
     ///
     /// # Errors
     /// [`ServeError`]
     pub async fn wait(&self) -> Result<(), ServeError> {
+        self.lock.starting(Started::with(&self.imported, self.config.production))?;
         if !self.tell_awaited()? {
             return Ok(());
         }

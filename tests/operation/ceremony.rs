@@ -6,6 +6,8 @@
 //! circuits, each of which is proved with, and snarkjs prepares a first phase to which two have contributed: that
 //! takes 25 to 40 minutes.
 
+#[path = "ceremony/first_phase.rs"]
+mod first_phase;
 #[path = "ceremony/stopping.rs"]
 mod stopping;
 
@@ -14,10 +16,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use circuits::snarkjs::contribution::Beacon;
-use circuits::snarkjs::known_phase_one;
 use circuits::statement::CircuitId;
 use serde_json::Value;
+
+use self::first_phase::{full_phase_one, phase_one};
 
 use crate::gateway::{Gateway, command, done, free_port, get, proofgate};
 use crate::pair::{LAW, Pair, consent, service};
@@ -132,47 +134,6 @@ impl Consortium {
         fs::write(file, kept).unwrap();
         output
     }
-}
-
-/// A first phase to which two have contributed before the beacon, prepared by snarkjs, and the same before that.
-fn full_phase_one(folder: &Path, power: u32) -> (PathBuf, PathBuf) {
-    let power = power.to_string();
-    let steps: [&[&str]; 5] = [
-        &["new", "bn128", &power, "new.ptau"],
-        &["contribute", "new.ptau", "one.ptau", "--name=tax", "-e=the first one's secret"],
-        &["contribute", "one.ptau", "two.ptau", "--name=welfare", "-e=the second one's secret"],
-        &["beacon", "two.ptau", "unprepared.ptau", BEACON_OF_PHASE_ONE, "10"],
-        &["prepare", "phase2", "unprepared.ptau", "phase1.ptau"],
-    ];
-    for step in steps {
-        snarkjs::succeeds(folder, &[&["powersoftau"], step].concat());
-    }
-    (folder.join("phase1.ptau"), folder.join("unprepared.ptau"))
-}
-
-/// What the contributors of [`phase_one`] type.
-const TYPED: [&str; 2] = ["one", "two"];
-
-/// A first phase of known secrets, as snarkjs makes it, and prepared: two contributors, to whose words snarkjs adds
-/// nothing of its own, and a beacon.
-fn phase_one(folder: &Path, power: u32) -> (PathBuf, PathBuf) {
-    let power = power.to_string();
-    snarkjs::succeeds(folder, &["powersoftau", "new", "bn128", &power, "0.ptau"]);
-    for (text, number) in TYPED.iter().zip(0..) {
-        let (before, after) = (format!("{number}.ptau"), format!("{}.ptau", number + 1));
-        let typed = format!("-e={text}");
-        let arguments = ["powersoftau", "contribute", &before, &after, "--name=known", &typed];
-        snarkjs::succeeds_without_randomness(folder, &arguments);
-    }
-    let beacon = ["powersoftau", "beacon", "2.ptau", "unprepared.ptau", BEACON_OF_PHASE_ONE, "10"];
-    snarkjs::succeeds(folder, &beacon);
-    let unprepared = folder.join("unprepared.ptau");
-    let hash = hex::decode(BEACON_OF_PHASE_ONE).unwrap();
-    let beacon = Beacon { hash, iterations_exponent: 10 };
-    let bytes = fs::read(&unprepared).unwrap();
-    let path = folder.join("phase1.ptau");
-    fs::write(&path, known_phase_one::prepare(&bytes, &TYPED, &beacon).unwrap()).unwrap();
-    (path, unprepared)
 }
 
 /// That a command was refused with this exit code, and what it said about it.
@@ -417,6 +378,14 @@ fn in_production(consortium: &mut Consortium) {
         let text = fs::read_to_string(&config).unwrap();
         fs::write(config, text.replace("# production = false", "production = true")).unwrap();
     }
+    // A step asks the chain alone: what a key is that production does not use, is nothing to it.
+    let unused = consortium.folder("tax").join("proving/identified-v1.development.key");
+    fs::write(unused, "cut").unwrap();
+    let setup = ["setup", "begin", "--ceremony", "another", "--ptau", "phase1.ptau"];
+    let snarkjs = ["--snarkjs", consortium.snarkjs.to_str().unwrap()];
+    let unknown = ["--participants", "tax,justice"];
+    let begin = proofgate(&consortium.folder("tax"), &[&setup[..], &snarkjs, &unknown].concat());
+    refused(&begin, 68, &["justice is not a department", "registry"]);
     let without = consortium.folder("welfare").join("proving/ceremony");
     let kept = without.with_file_name("kept");
     fs::rename(&without, &kept).unwrap();

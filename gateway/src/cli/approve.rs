@@ -108,23 +108,17 @@ async fn act(operator: &Operator, what: Option<What>, json: bool) -> Result<(), 
 async fn approve_all(operator: &Operator, json: bool) -> Result<(), Failure> {
     let client = &operator.client;
     let mut open = client.proposals().await?;
-    // What the departments decided for another one stays open for ever.
-    let approved = open.iter().filter(|it| it.approved).filter_map(|it| it.circuit.clone());
-    let decided: Vec<_> = approved.filter(|it| !it.development).collect();
     open.retain(|it| !it.approved);
     if open.is_empty() && !json {
         say("nothing waits for approval");
         return Ok(());
     }
-    let mut refused = 0;
+    let mut refused = Vec::new();
     for proposal in open.iter().filter(|it| !it.replaces) {
         match client.approve(Approval { entry: proposal.entry }).await {
             Err(LocalClientError::Problem(problem)) if is_about_the_entry(&problem) => {
-                let (entry, why) = (proposal.entry, plain(&problem.detail));
-                let superseded = proposal.circuit.as_ref().is_some_and(|it| decided.contains(it));
-                let instead = if superseded { ", in whose place another is approved" } else { "" };
-                eprintln!("proofgate: {entry}{instead}, not approved: {why}");
-                refused += usize::from(!superseded);
+                eprintln!("proofgate: {} not approved: {}", proposal.entry, plain(&problem.detail));
+                refused.push((proposal, problem));
             }
             approved => drop(approved?),
         }
@@ -135,9 +129,19 @@ async fn approve_all(operator: &Operator, json: bool) -> Result<(), Failure> {
              its id"
         );
     }
-    let open: Vec<_> = open.into_iter().map(|it| it.entry).collect();
-    list_those(operator, &open, json).await?;
-    match refused {
+    let entries: Vec<_> = open.iter().map(|it| it.entry).collect();
+    list_those(operator, &entries, json).await?;
+    // The key of a ceremony that lost to another one stays open, and is no failure for ever.
+    let approved = client.proposals().await?;
+    refused.retain(|(proposal, problem)| {
+        let decided = problem.code == NOT_IMPORTED
+            && approved.iter().any(|it| it.approved && it.circuit == proposal.circuit);
+        if decided {
+            eprintln!("proofgate: {}: another key of this circuit is approved", proposal.entry);
+        }
+        !decided
+    });
+    match refused.len() {
         0 => Ok(()),
         refused => {
             let told = format_args!("{refused} not approved, for the reasons above");

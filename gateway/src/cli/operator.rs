@@ -7,6 +7,7 @@ use chain::identifier::DepartmentId;
 use crypto::VerifyingKey;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
@@ -17,7 +18,7 @@ use crate::folder::{Folder, Holder};
 use crate::http::local_client::LocalClient;
 use crate::http::tls::Trust;
 use crate::http::{BaseUrl, ClientLimits};
-use crate::serving::{Ended, ServeError, Serving};
+use crate::serving::{ChainAlone, Ended, ServeError, Serving};
 
 /// A department's operator at its gateway.
 #[derive(Debug)]
@@ -48,7 +49,8 @@ impl Operator {
         }
     }
 
-    fn at_running(
+    /// The operator at the gateway that runs.
+    pub(super) fn at_running(
         folder: &Folder,
         config: &Config,
         holder: &Holder,
@@ -107,7 +109,7 @@ impl Operator {
 }
 
 /// The departments of the network with their signing keys, by the gateway's copy of the chain. Where no gateway
-/// runs, that is opened and nothing is served: the keys that its configuration wants may not be there yet.
+/// runs, that alone is opened: the keys that its configuration wants may not be there yet.
 pub(super) async fn signing_keys(
     folder: &Folder,
     department: Option<DepartmentId>,
@@ -120,8 +122,13 @@ pub(super) async fn signing_keys(
         let departments = operator.client.departments().await?;
         return Ok(departments.into_iter().map(|it| (it.id, it.signing_key)).collect());
     }
-    let serving = opened(folder, Config { production: false, ..config }).await?;
-    let chain = serving.shared().ledger.snapshot();
+    let alone = ChainAlone::open(folder, &config).await?;
+    // Its copy of the chain may be of before it was approved, and follows from now on.
+    let _late: Result<(), Elapsed> = timeout(alone.ledger().lag(), alone.admitted()).await;
+    if let Some(department) = alone.awaited().first() {
+        return Err(not_admitted(folder, department));
+    }
+    let chain = alone.ledger().snapshot();
     let members = chain.state().members().map(|member| &member.department);
     Ok(members.map(|it| (it.id, it.signing_key)).collect())
 }

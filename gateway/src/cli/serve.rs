@@ -1,6 +1,9 @@
 //! `proofgate serve`
 
-use tokio::signal::unix::{SignalKind, signal};
+use std::future::poll_fn;
+use std::task::Poll;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::level_filters::LevelFilter;
 
 use super::circuits::keys::Keys;
@@ -18,13 +21,13 @@ pub(super) async fn run(folder: &Folder) -> Result<(), Failure> {
     let config = folder.config()?;
     log::init(config.log, LevelFilter::INFO)?;
     let production = config.production;
-    let stop = stop()?;
+    let (stop, hang_up) = (stop()?, listen(SignalKind::hangup())?);
     tokio::pin!(stop);
     let serving = tokio::select! {
         opened = Serving::open(folder, config) => opened?,
         () = &mut stop => return Ok(()),
     };
-    tokio::spawn(renew(serving.tls().cloned()));
+    tokio::spawn(renew(hang_up, serving.tls().cloned()));
     for department in serving.awaited() {
         say(format_args!("waiting until {department} is a department of this network"));
     }
@@ -51,13 +54,7 @@ pub(super) async fn run(folder: &Folder) -> Result<(), Failure> {
 
 /// Reads the certificate again at each SIGHUP: it lives for less time than the gateway runs. Without one the
 /// signal says nothing, and does not end the gateway either.
-async fn renew(tls: Option<ServerTls>) {
-    let mut hang_up = match signal(SignalKind::hangup()) {
-        Ok(hang_up) => hang_up,
-        Err(error) => {
-            return tracing::error!(%error, "no SIGHUP: a new certificate needs a restart");
-        }
-    };
+async fn renew(mut hang_up: Signal, tls: Option<ServerTls>) {
     while hang_up.recv().await.is_some() {
         match tls.as_ref().map(ServerTls::reload) {
             Some(Ok(())) => tracing::info!("the certificate was read again"),
@@ -68,18 +65,23 @@ async fn renew(tls: Option<ServerTls>) {
 }
 
 /// Ctrl-C, or what a service manager sends, from now on.
-pub(super) fn stop() -> Result<impl Future<Output = ()> + Send, Failure> {
-    let listen = |kind| {
-        signal(kind).map_err(|error| {
-            Failure::new(Exit::OsErr, format_args!("cannot listen for signals: {error}"))
-        })
-    };
-    let (mut interrupt, mut terminate) =
-        (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
-    Ok(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
+pub(super) fn stop() -> Result<impl Future<Output = ()> + Send + use<>, Failure> {
+    signalled(&[SignalKind::interrupt(), SignalKind::terminate()])
+}
+
+/// The next of these signals, from now on.
+pub(super) fn signalled(
+    kinds: &[SignalKind],
+) -> Result<impl Future<Output = ()> + Send + use<>, Failure> {
+    let mut signals = kinds.iter().map(|kind| listen(*kind)).collect::<Result<Vec<_>, _>>()?;
+    Ok(poll_fn(move |context| {
+        let came = signals.iter_mut().any(|it| it.poll_recv(context).is_ready());
+        if came { Poll::Ready(()) } else { Poll::Pending }
+    }))
+}
+
+fn listen(kind: SignalKind) -> Result<Signal, Failure> {
+    signal(kind).map_err(|error| {
+        Failure::new(Exit::OsErr, format_args!("cannot listen for signals: {error}"))
     })
 }

@@ -16,13 +16,14 @@ use clap::{Args, Subcommand};
 use crypto::Digest;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
+use tokio::signal::unix::SignalKind;
 use tokio::sync::oneshot;
 
 use super::exit::Exit;
 use super::failure::Failure;
 use super::request::print_json;
 use super::say;
-use super::serve::stop;
+use super::serve::signalled;
 use super::text::plain;
 use crate::ceremony::{CeremonyFolder, Progress};
 use crate::folder::Folder;
@@ -118,12 +119,13 @@ pub(super) struct Tool {
     snarkjs: Option<PathBuf>,
 }
 
-/// Runs a step, until it is done or somebody stops it. What has begun to be put on the chain is not stopped.
+/// Runs a step, until it is done or somebody stops it. What is being put on the chain is not stopped by the first
+/// signal.
 pub(super) async fn run(folder: &Folder, step: Step) -> Result<(), Failure> {
+    let stopping = stopping()?;
     if matches!(step, Step::Publish { .. }) {
         return run_step(folder, step).await;
     }
-    let stopping = stopping()?;
     tokio::select! {
         biased;
         // With the step snarkjs ends, and what it worked on is removed.
@@ -134,11 +136,15 @@ pub(super) async fn run(folder: &Folder, step: Step) -> Result<(), Failure> {
 
 /// Tells of the first signal to stop; a second one ends the process, whatever keeps the step from ending.
 fn stopping() -> Result<oneshot::Receiver<()>, Failure> {
-    let first = stop()?;
+    let mut kinds = vec![SignalKind::interrupt(), SignalKind::terminate(), SignalKind::quit()];
+    if !is_hangup_ignored() {
+        kinds.push(SignalKind::hangup());
+    }
+    let first = signalled(&kinds)?;
     let (tell, told) = oneshot::channel();
     tokio::spawn(async move {
         first.await;
-        let second = stop();
+        let second = signalled(&kinds);
         eprintln!("proofgate: stopping; once more ends it at once");
         // The step may have ended.
         let _: Result<(), ()> = tell.send(());
@@ -148,6 +154,15 @@ fn stopping() -> Result<oneshot::Receiver<()>, Failure> {
         }
     });
     Ok(told)
+}
+
+/// Whether this process was started to go on when its terminal is closed, as by nohup.
+fn is_hangup_ignored() -> bool {
+    // Where there is no such file, a closed terminal stops the step.
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let signals = ignored.and_then(|it| u64::from_str_radix(it.trim(), 16).ok());
+    signals.is_some_and(|signals| signals >> (SignalKind::hangup().as_raw_value() - 1) & 1 == 1)
 }
 
 async fn publish(

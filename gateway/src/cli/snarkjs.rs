@@ -130,9 +130,9 @@ impl Snarkjs {
             // Whether it reads that is its own affair: it may be done without.
             let _: io::Result<()> = stdin.write_all(input.as_bytes()).await;
             drop(stdin);
-            let output = child.wait_with_output().await;
+            let output = child.wait_with_output().await?;
             group.0 = None;
-            output
+            Ok(output)
         };
         self.must_succeed(arguments, run.await)
     }

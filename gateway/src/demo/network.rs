@@ -25,7 +25,7 @@ use super::{DemoError, outcome};
 use crate::department::{Department, Shared};
 use crate::document::CircuitDocument;
 use crate::exchange::verification::Strictness;
-use crate::folder::{Lock, Secrets};
+use crate::folder::{ImportedKeys, Lock, Secrets, Started};
 use crate::following::Remembering;
 use crate::hosting::{Gateway, HttpPeers, Tenant, WorkerOptions};
 use crate::http::client::PeerClient;
@@ -103,6 +103,7 @@ impl Network {
         });
         let serving = tokio::spawn(async move { serving.await.cut });
         let working = tokio::spawn(async move { working.await.cut });
+        lock.starting(Started::with(&ImportedKeys::new(), false))?;
         lock.listening(base.to_string())?;
         let tasks = vec![serving, working];
         Ok(Self {

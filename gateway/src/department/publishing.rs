@@ -1,10 +1,12 @@
 //! What a department publishes: services, roots, circuits, approvals.
 
+use std::cmp::Reverse;
+
 use chain::document::Document;
 use chain::entry::{Content, Kind};
 use chain::identifier::{DepartmentId, EntryId};
 use chain::ledger::SubmitError;
-use chain::rules::RuleError;
+use chain::rules::{Ballot, RuleError};
 use chain::validators::ValidatorSet;
 use circuits::Fr;
 use circuits::statement::CircuitId;
@@ -355,8 +357,13 @@ impl Department {
             let proposed = {
                 let replica = self.chain();
                 let ballots = replica.state().ballots();
-                let mut ours = ballots.filter(|(_, it)| it.document == digest);
-                ours.next()
+                let same = ballots.filter(|(_, it)| it.document == digest);
+                // It may have been put forward more than once: all departments choose the same.
+                let standing = |(entry, ballot): &(&EntryId, &Ballot)| {
+                    let approvals = ballot.approvals().count();
+                    (ballot.approved.is_some(), approvals, Reverse(**entry))
+                };
+                same.max_by_key(standing)
                     .map(|(entry, ballot)| (*entry, ballot.approvals().any(|it| *it == self.id)))
             };
             let (entry, approved) = match proposed {

@@ -41,7 +41,7 @@ pub struct Holder {
     /// The departments that its gateway waits for: until they are in the network, it does not serve.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub awaited: Vec<DepartmentId>,
-    /// What its gateway was started with, once it has said so.
+    /// What its gateway was started with; nothing, if it is no gateway but a command.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started: Option<Started>,
 }

@@ -12,7 +12,7 @@ use crate::gateway::{command, signal};
 /// was killed.
 pub(super) fn stopped(consortium: &Consortium) {
     let place = consortium.folder("tax").join(".snarkjs");
-    let abandoned = place.join("abandoned");
+    let abandoned = place.join("work.abandoned");
     fs::create_dir_all(&abandoned).unwrap();
     fs::write(abandoned.join("phase1.ptau"), "cut").unwrap();
     let began = || {

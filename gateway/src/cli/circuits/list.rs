@@ -3,15 +3,16 @@
 use std::collections::HashMap;
 
 use ::circuits::statement::CircuitId;
-use chain::identifier::DepartmentId;
 use crypto::Digest;
 use serde_json::{Value as Json, json};
 
 use super::super::failure::Failure;
-use super::super::operator::Operator;
+use super::super::operator::{Operator, hosted};
 use super::super::say;
 use super::super::setup::Waiting;
+use super::super::text::plain;
 use super::keys::Keys;
+use crate::config::Config;
 use crate::document::CircuitDocument;
 use crate::folder::{Folder, Holder, KeySource, Started};
 use crate::http::local::operating::Proposal;
@@ -49,8 +50,9 @@ pub(in crate::cli) async fn run(folder: Option<&Folder>, json: bool) -> Result<(
     } else if let Some(found) = &found {
         found.tell();
     }
-    let documents = found.map(|found| found.documents).unwrap_or_default();
-    documents.into_values().find_map(Result::err).map_or(Ok(()), Err)
+    let mut documents = found.map(|found| found.documents).unwrap_or_default();
+    let unused = CircuitId::ALL.iter().find_map(|id| documents.remove(id)?.err());
+    unused.map_or(Ok(()), Err)
 }
 
 fn tell_circuit(id: CircuitId) {
@@ -81,13 +83,13 @@ impl<'a> Found<'a> {
             let digest = |id| keys.source(id).map(|source| (id, document(&source, id)));
             CircuitId::ALL.into_iter().filter_map(digest).collect()
         };
-        let holder = folder.holder()?;
-        let proposals = match (&holder, config.departments.first()) {
-            // Any of its departments is told the same.
-            (Some(_), Some(department)) => {
-                proposals(folder, *department).await.map_err(|failure| failure.message)
+        // A command that works in the folder is none.
+        let holder = folder.holder()?.filter(|it| it.started.is_some());
+        let proposals = match &holder {
+            Some(holder) => {
+                proposals(folder, &config, holder).await.map_err(|failure| failure.message)
             }
-            _ => Err("no gateway runs here".to_owned()),
+            None => Err("no gateway runs here".to_owned()),
         };
         Ok(Self { folder, keys, documents, holder, proposals })
     }
@@ -120,7 +122,9 @@ impl<'a> Found<'a> {
                     let standing = self.standing(document);
                     say(format_args!("{:16} document {document}{standing}", ""));
                 }
-                Some(Err(failure)) => say(format_args!("{:16} not used: {}", "", failure.message)),
+                Some(Err(failure)) => {
+                    say(format_args!("{:16} not used: {}", "", plain(&failure.message)));
+                }
                 None => {}
             }
             for other in self.others(id) {
@@ -132,7 +136,10 @@ impl<'a> Found<'a> {
             }
         }
         if let (Some(_), Err(why)) = (&self.holder, &self.proposals) {
-            eprintln!("proofgate: what the departments have approved is not known here: {why}");
+            eprintln!(
+                "proofgate: what the departments have approved is not known here: {}",
+                plain(why)
+            );
         }
     }
 
@@ -148,7 +155,9 @@ impl<'a> Found<'a> {
     /// How a key stands with the departments, after its document's digest.
     fn standing(&self, document: &Digest) -> String {
         let Ok(proposals) = &self.proposals else { return String::new() };
-        match proposals.iter().find(|it| it.document == *document) {
+        // It may have been put forward more than once.
+        let same = proposals.iter().filter(|it| it.document == *document);
+        match same.max_by_key(|it| (it.approved, it.approvals.len())) {
             None => ", not put forward yet: proofgate setup publish puts forward the key of a ceremony, circuits \
                      propose one for development"
                 .to_owned(),
@@ -201,9 +210,14 @@ fn document(source: &KeySource<'_>, circuit: CircuitId) -> Result<Digest, Failur
     })
 }
 
-async fn proposals(folder: &Folder, department: DepartmentId) -> Result<Vec<Proposal>, Failure> {
-    let operator = Operator::at(folder, Some(department)).await?;
-    let proposals = operator.client.proposals().await;
-    operator.close().await?;
-    Ok(proposals?)
+/// What the gateway that runs tells of what was put forward; any of its departments is told the same.
+async fn proposals(
+    folder: &Folder,
+    config: &Config,
+    holder: &Holder,
+) -> Result<Vec<Proposal>, Failure> {
+    let department = hosted(config, config.departments.first().copied())?;
+    let token = folder.department(&department).token()?;
+    let operator = Operator::at_running(folder, config, holder, token)?;
+    Ok(operator.client.proposals().await?)
 }

@@ -25,6 +25,7 @@ pub(super) const PHASE_ONE: &str = "phase1.ptau";
 /// In the gateway's folder: no department has a name with a dot.
 const PLACE: &str = ".snarkjs";
 const LOCK_FILE: &str = "lock";
+const PREFIX: &str = "work.";
 
 /// A folder for a command's time.
 pub(super) struct Work<'a> {
@@ -38,6 +39,10 @@ impl<'a> Work<'a> {
     pub(super) fn new(folder: &Folder, snarkjs: &'a Snarkjs) -> Result<Self, Failure> {
         let place = folder.root().join(PLACE);
         make(&place)?;
+        if !place.symlink_metadata().map_err(Failure::reading(&place))?.is_dir() {
+            let told = format_args!("{}: not a folder but a link: remove it", place.display());
+            return Err(Failure::new(Exit::CantCreat, told));
+        }
         let path = place.join(LOCK_FILE);
         let mut options = File::options();
         let lock = options.create(true).write(true).truncate(false).mode(0o600).open(&path);
@@ -50,7 +55,8 @@ impl<'a> Work<'a> {
             TryLockError::Error(error) => Failure::writing(&path)(error),
         })?;
         remove_abandoned(&place).map_err(Failure::reading(&place))?;
-        let made = tempfile::tempdir_in(&place).map_err(Failure::writing(&place))?;
+        let made = tempfile::Builder::new().prefix(PREFIX).tempdir_in(&place);
+        let made = made.map_err(Failure::writing(&place))?;
         Ok(Self { folder: made, snarkjs, _lock: lock })
     }
 
@@ -117,7 +123,8 @@ impl<'a> Work<'a> {
 fn remove_abandoned(place: &Path) -> io::Result<()> {
     for entry in std::fs::read_dir(place)? {
         let entry = entry?;
-        if entry.file_type()?.is_dir() {
+        let ours = entry.file_name().to_string_lossy().starts_with(PREFIX);
+        if ours && entry.file_type()?.is_dir() {
             let path = entry.path();
             if let Err(error) = std::fs::remove_dir_all(&path) {
                 eprintln!(
