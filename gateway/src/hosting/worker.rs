@@ -11,7 +11,7 @@ use crypto::envelope::PayloadId;
 use tokio::sync::mpsc::{self, error::TrySendError};
 use tokio::sync::oneshot;
 use tokio::task::{JoinError, JoinSet};
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 
 use super::Hosted;
 use crate::department::payloads::PayloadRetention;
@@ -28,6 +28,8 @@ pub struct WorkerOptions {
     pub concurrency: usize,
     /// Exchanges that wait to be moved on, and payloads besides. More are found by the next look: 1,024.
     pub queue: usize,
+    /// Time before the first look for what was left: none, as the gateway was stopped before.
+    pub first_look: Duration,
     /// Time between two looks for what was left: peers that were not reached, questions whose time is
     /// over. 15 s.
     pub retry: Duration,
@@ -50,6 +52,7 @@ impl Default for WorkerOptions {
         Self {
             concurrency: 16,
             queue: 1_024,
+            first_look: Duration::ZERO,
             retry: Duration::from_secs(15),
             again: Duration::from_secs(1),
             sending: Duration::from_secs(1),
@@ -163,13 +166,14 @@ impl<P: Peers + 'static> Worker<P> {
     /// Takes up what a stop interrupted, then works until `shutdown`, then finishes what is open.
     pub async fn run(mut self, shutdown: impl Future<Output = ()> + Send) -> Stopped {
         let mut shutdown = std::pin::pin!(shutdown);
-        let ticks = |time: Duration| {
-            let mut ticks = interval(time);
+        let ticks = |first: Duration, time: Duration| {
+            let mut ticks = interval_at(Instant::now() + first, time);
             ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
             ticks
         };
-        let (mut looks, mut cleanings) = (ticks(self.options.retry), ticks(self.options.cleaning));
-        let mut agains = ticks(self.options.again);
+        let mut looks = ticks(self.options.first_look, self.options.retry);
+        let mut cleanings = ticks(Duration::ZERO, self.options.cleaning);
+        let mut agains = ticks(Duration::ZERO, self.options.again);
         let (mut moving, mut sending) = (JoinSet::new(), JoinSet::new());
         // A department whose peers keep it waiting does not keep the others, and its payloads do not keep
         // its questions.

@@ -74,8 +74,10 @@ async fn what_has_no_place_is_refused_unrecorded_and_what_was_taken_is_answered(
         let store = Arc::clone(&network.stores[department.id()]);
         Tenant { department, store, token: token_digest(name), peers }
     };
-    // What is left is looked for at the start, and then not before the end.
-    let options = WorkerOptions { retry: NEVER, again: NEVER, ..WorkerOptions::default() };
+    // Nobody looks for what was left: a look would bring a question again while it is being taken, and for that
+    // time no place would be free.
+    let (first_look, retry, again) = (NEVER, NEVER, NEVER);
+    let options = WorkerOptions { first_look, retry, again, ..WorkerOptions::default() };
     let tenants = vec![tenant("tax"), tenant("welfare")];
     let (gateway, worker) = Gateway::new(&network.shared, tenants, options).unwrap();
     let gateway = Arc::new(gateway);
