@@ -6,6 +6,7 @@ use crate::department::asking::Idempotency;
 use crate::document::circuit::{CircuitDocument, Provenance};
 use crate::payload::PayloadStore;
 use crate::proving_keys::ProvingKeys;
+use chain::entry::Content;
 use circuits::groth16;
 use circuits::snarkjs::trial_ceremony;
 use circuits::statement::CircuitId;
@@ -76,6 +77,29 @@ async fn only_keys_of_a_ceremony_are_put_forward_if_that_is_wanted() {
     assert!(documents.eq([document.digest()]), "and not the development key of the other circuit");
     assert_eq!(with.propose_own_circuits(true).await.unwrap(), entries, "once");
     assert_eq!(with.propose_own_circuits(false).await.unwrap().len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_entries_of_one_document_the_one_with_more_approvals_is_approved() {
+    let network = Network::bare(0);
+    let (tax, document) = (network.department("tax"), of_ceremony(&network));
+    let mut entries = Vec::new();
+    for _ in 0..2 {
+        entries.push(tax.propose_circuit(&document).await.unwrap());
+    }
+    let higher = entries.into_iter().max().unwrap();
+    let welfare = restarted(&network, std::slice::from_ref(&document), true);
+    tax.append(Content::Approval { entry: higher }, None).await.unwrap();
+    assert_eq!(welfare.propose_own_circuits(true).await.unwrap(), [higher]);
+    let other = Network::bare(0);
+    let document = of_ceremony(&other);
+    let mut entries = Vec::new();
+    for _ in 0..2 {
+        entries.push(other.department("tax").propose_circuit(&document).await.unwrap());
+    }
+    let welfare = restarted(&other, &[document], true);
+    let least = entries.into_iter().min().unwrap();
+    assert_eq!(welfare.propose_own_circuits(true).await.unwrap(), [least], "as many each");
 }
 
 #[tokio::test(flavor = "multi_thread")]
