@@ -18,6 +18,7 @@ mod request;
 mod serve;
 mod service;
 mod setup;
+mod signals;
 mod snarkjs;
 mod text;
 mod verify;

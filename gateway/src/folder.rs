@@ -34,7 +34,7 @@ pub use department::{CreateError, DepartmentFolder, DocumentError, Secrets, read
 
 pub use init::{InitError, Initialized, NetworkPlan, Plan};
 pub use lock::{Holder, Lock, LockError, Started};
-pub use proving::{KeySource, ProvingKeyError, ProvingKeyFault};
+pub use proving::{KeySource, ProvingKeyError, ProvingKeyFault, RESTORE};
 
 const CONFIG_FILE: &str = "proofgate.toml";
 const GENESIS_FILE: &str = "genesis.json";

@@ -73,8 +73,7 @@ pub(super) async fn propose(
     let operator = Operator::at(folder, department).await?;
     let proposed = put_forward(&operator, of_ceremony).await;
     operator.close().await?;
-    let proposed = proposed?;
-    let (proposed, rivals) = proposed;
+    let (proposed, rivals) = proposed?;
     approve::list(&proposed, json);
     for rival in rivals {
         let about = rival.about.as_deref().unwrap_or_default();

@@ -6,7 +6,7 @@ use clap::Args;
 use tracing::level_filters::LevelFilter;
 
 use super::say;
-use super::serve::stop;
+use super::signals::stop;
 use crate::demo::{self, Options};
 use crate::log::{self, Format};
 

@@ -8,7 +8,7 @@ use super::exit::Exit;
 use crate::config::{ConfigError, ConfigFault};
 use crate::folder::{
     CreateError, DocumentError, FileError, GenesisFileError, InitError, LockError, ProvingKeyError,
-    ProvingKeyFault,
+    ProvingKeyFault, RESTORE,
 };
 use crate::http::local_client::LocalClientError;
 use crate::key_file::{KeyFileError, KeyFileFault};
@@ -134,11 +134,7 @@ impl From<ProvingKeyError> for Failure {
     fn from(error: ProvingKeyError) -> Self {
         match &error.fault {
             ProvingKeyFault::Io(cause) if cause.kind() == io::ErrorKind::NotFound => {
-                let told = format_args!(
-                    "{error}; put the file back from your copy; that of a ceremony can be imported again, once the \
-                     folder that it is in is moved out of proving/ceremony"
-                );
-                Self::new(Exit::NoInput, told)
+                Self::new(Exit::NoInput, format_args!("{error}; {RESTORE}"))
             }
             ProvingKeyFault::Io(cause) => Self::new(Exit::of_reading(cause), error),
             _ => Self::new(Exit::DataErr, error),

@@ -1,15 +1,12 @@
 //! `proofgate serve`
 
-use std::future::poll_fn;
-use std::task::Poll;
-
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind};
 use tracing::level_filters::LevelFilter;
 
 use super::circuits::keys::Keys;
-use super::exit::Exit;
 use super::failure::Failure;
 use super::say;
+use super::signals::{listen, stop};
 use crate::folder::Folder;
 use crate::http::BaseUrl;
 use crate::http::tls::ServerTls;
@@ -62,26 +59,4 @@ async fn renew(mut hang_up: Signal, tls: Option<ServerTls>) {
             None => tracing::info!("SIGHUP: there is no certificate to be read again"),
         }
     }
-}
-
-/// Ctrl-C, or what a service manager sends, from now on.
-pub(super) fn stop() -> Result<impl Future<Output = ()> + Send + use<>, Failure> {
-    signalled(&[SignalKind::interrupt(), SignalKind::terminate()])
-}
-
-/// The next of these signals, from now on.
-pub(super) fn signalled(
-    kinds: &[SignalKind],
-) -> Result<impl Future<Output = ()> + Send + use<>, Failure> {
-    let mut signals = kinds.iter().map(|kind| listen(*kind)).collect::<Result<Vec<_>, _>>()?;
-    Ok(poll_fn(move |context| {
-        let came = signals.iter_mut().any(|it| it.poll_recv(context).is_ready());
-        if came { Poll::Ready(()) } else { Poll::Pending }
-    }))
-}
-
-fn listen(kind: SignalKind) -> Result<Signal, Failure> {
-    signal(kind).map_err(|error| {
-        Failure::new(Exit::OsErr, format_args!("cannot listen for signals: {error}"))
-    })
 }

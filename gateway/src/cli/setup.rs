@@ -16,14 +16,12 @@ use clap::{Args, Subcommand};
 use crypto::Digest;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
-use tokio::signal::unix::SignalKind;
-use tokio::sync::oneshot;
 
 use super::exit::Exit;
 use super::failure::Failure;
 use super::request::print_json;
 use super::say;
-use super::serve::signalled;
+use super::signals::stopping;
 use super::text::plain;
 use crate::ceremony::{CeremonyFolder, Progress};
 use crate::folder::Folder;
@@ -132,37 +130,6 @@ pub(super) async fn run(folder: &Folder, step: Step) -> Result<(), Failure> {
         _ = stopping => Err(Failure::new(Exit::Failed, "stopped: run the same command again")),
         done = run_step(folder, step) => done,
     }
-}
-
-/// Tells of the first signal to stop; a second one ends the process, whatever keeps the step from ending.
-fn stopping() -> Result<oneshot::Receiver<()>, Failure> {
-    let mut kinds = vec![SignalKind::interrupt(), SignalKind::terminate(), SignalKind::quit()];
-    if !is_hangup_ignored() {
-        kinds.push(SignalKind::hangup());
-    }
-    let first = signalled(&kinds)?;
-    let (tell, told) = oneshot::channel();
-    tokio::spawn(async move {
-        first.await;
-        let second = signalled(&kinds);
-        eprintln!("proofgate: stopping; once more ends it at once");
-        // The step may have ended.
-        let _: Result<(), ()> = tell.send(());
-        if let Ok(second) = second {
-            second.await;
-            std::process::exit(Exit::Failed.code().into());
-        }
-    });
-    Ok(told)
-}
-
-/// Whether this process was started to go on when its terminal is closed, as by nohup.
-fn is_hangup_ignored() -> bool {
-    // Where there is no such file, a closed terminal stops the step.
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    let signals = ignored.and_then(|it| u64::from_str_radix(it.trim(), 16).ok());
-    signals.is_some_and(|signals| signals >> (SignalKind::hangup().as_raw_value() - 1) & 1 == 1)
 }
 
 async fn publish(

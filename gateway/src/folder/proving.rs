@@ -12,9 +12,10 @@ use super::ceremony::{ImportedKey, ImportedKeys};
 use super::{FileError, Folder, PROVING_FOLDER, make, write_new};
 use crate::document::circuit::CircuitDocumentError;
 
-/// What helps where an import is not whole. As long as its folder is there, none takes its place.
-const IMPORT_AGAIN: &str = "put the file back from your copy, or move the folder that it is in out of proving/ceremony and \
-    import the ceremony again";
+/// What helps where a file is missing or damaged. As long as the folder of an import is there, no other takes its
+/// place.
+pub const RESTORE: &str = "put the file back from your copy (that of a ceremony can be imported again, once the \
+    folder that it is in is moved out of proving/ceremony)";
 
 /// Why a proving key is not used.
 #[derive(Debug, Error)]
@@ -41,16 +42,15 @@ pub enum ProvingKeyFault {
     Io(#[from] std::io::Error),
     /// It is no sound key of the circuit of this build.
     #[error(
-        "not a proving key of this build's circuit: {0}; if the file was damaged put it back from your copy \
-         (that of a ceremony can be imported again, once the folder that it is in is moved out of \
-         proving/ceremony), and if this is another version of proofgate its circuits need keys of their own"
+        "not a proving key of this build's circuit: {0}; if the file was damaged {RESTORE}, and if this is \
+         another version of proofgate its circuits need keys of their own"
     )]
     Key(#[from] KeyError),
     /// The document beside a ceremony's key is none.
-    #[error("not a circuit document: {0}; {IMPORT_AGAIN}")]
+    #[error("not a circuit document: {0}; {RESTORE}")]
     Document(#[from] CanonicalError),
     /// The document is of another circuit, or of a development key.
-    #[error("not the document of this circuit's key from a ceremony; {IMPORT_AGAIN}")]
+    #[error("not the document of this circuit's key from a ceremony; {RESTORE}")]
     OtherDocument,
     /// There is another key of the circuit.
     #[error(
@@ -61,7 +61,7 @@ pub enum ProvingKeyFault {
         other: PathBuf,
     },
     /// The document is of another key.
-    #[error("not the key of the document beside it; {IMPORT_AGAIN}")]
+    #[error("not the key of the document beside it; {RESTORE}")]
     OtherKey,
     /// The ceremony is not one to rely on.
     #[error("{0}; such a key is not used")]

@@ -37,12 +37,7 @@ pub(super) struct Work<'a> {
 
 impl<'a> Work<'a> {
     pub(super) fn new(folder: &Folder, snarkjs: &'a Snarkjs) -> Result<Self, Failure> {
-        let place = folder.root().join(PLACE);
-        make(&place)?;
-        if !place.symlink_metadata().map_err(Failure::reading(&place))?.is_dir() {
-            let told = format_args!("{}: not a folder but a link: remove it", place.display());
-            return Err(Failure::new(Exit::CantCreat, told));
-        }
+        let place = place_in(folder.root())?;
         let path = place.join(LOCK_FILE);
         let mut options = File::options();
         let lock = options.create(true).write(true).truncate(false).mode(0o600).open(&path);
@@ -119,6 +114,17 @@ impl<'a> Work<'a> {
     }
 }
 
+/// Where folders are made and removed: one of the gateway's own, and not what a link in its place leads to.
+fn place_in(root: &Path) -> Result<PathBuf, Failure> {
+    let place = root.join(PLACE);
+    make(&place)?;
+    if !place.symlink_metadata().map_err(Failure::reading(&place))?.is_dir() {
+        let told = format_args!("{}: not a folder but a link: remove it", place.display());
+        return Err(Failure::new(Exit::CantCreat, told));
+    }
+    Ok(place)
+}
+
 /// Removes what commands have left that were killed. What cannot be removed is in nobody's way.
 fn remove_abandoned(place: &Path) -> io::Result<()> {
     for entry in std::fs::read_dir(place)? {
@@ -179,5 +185,34 @@ impl From<CeremonyFault> for Failure {
             // What is wrong with a file may repeat what is in it.
             error => Self::new(Exit::DataErr, plain(&error.to_string())),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_commands_have_left_is_removed() {
+        let root = tempfile::tempdir().unwrap();
+        let place = place_in(root.path()).unwrap();
+        for name in ["work.abandoned", "kept", "work.file"] {
+            std::fs::create_dir(place.join(name)).unwrap();
+        }
+        std::fs::remove_dir(place.join("work.file")).unwrap();
+        std::fs::write(place.join("work.file"), "").unwrap();
+        let elsewhere = tempfile::tempdir().unwrap();
+        std::os::unix::fs::symlink(elsewhere.path(), place.join("work.link")).unwrap();
+        remove_abandoned(&place).unwrap();
+        assert!(!place.join("work.abandoned").exists() && elsewhere.path().exists());
+        assert!(["kept", "work.file", "work.link"].iter().all(|it| place.join(it).exists()));
+    }
+
+    #[test]
+    fn a_link_in_its_place_is_refused() {
+        let (root, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        std::os::unix::fs::symlink(elsewhere.path(), root.path().join(PLACE)).unwrap();
+        let refused = place_in(root.path()).unwrap_err();
+        assert!(refused.message.contains("a link"), "{refused:?}");
     }
 }
